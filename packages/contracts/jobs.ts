@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { ChunkRef, PlanId, TitleId } from "./ids.ts";
+import { AudioChunk, AudioTrack, Picture, VideoChunk, VideoTrack } from "./plan.ts";
+
+/** Where an encoder reads a source: a path on this machine, or a URL that answers range requests. */
+export const SourceAddress = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("file"), path: z.string().min(1) }),
+  z.object({ kind: z.literal("http"), url: z.url({ protocol: /^https?$/ }) }),
+]);
+export type SourceAddress = z.infer<typeof SourceAddress>;
+
+/** Inspect a source and plan it. Done by Kaichou. */
+export const PrepareJob = z.object({ title: TitleId });
+export type PrepareJob = z.infer<typeof PrepareJob>;
+
+const encodeBase = {
+  ref: ChunkRef,
+  source: SourceAddress,
+  originMicroseconds: z.number().int(),
+  /** Proof towards Kaikeishi that this chunk was asked for; exchanged for a token when the work begins. */
+  grant: z.string(),
+};
+
+/**
+ * Encode one chunk. The job says everything an encoder needs, so an encoder needs no database of ours.
+ * Done by Otetsudai.
+ */
+export const EncodeJob = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("video"),
+    ...encodeBase,
+    picture: Picture,
+    chunk: VideoChunk,
+    /** The tracks that the chunk makes, in the order of `chunk.tracks`; timelines hold only the chunk's segments. */
+    tracks: z.array(VideoTrack).min(1),
+  }),
+  z.object({
+    kind: z.literal("audio"),
+    ...encodeBase,
+    chunk: AudioChunk,
+    /** As above: exactly one track, its timeline holds only the chunk's segments. */
+    tracks: z.array(AudioTrack).length(1),
+  }),
+]);
+export type EncodeJob = z.infer<typeof EncodeJob>;
+
+/** Progress of an encode job, about twice a second. */
+export const EncodeProgress = z.object({
+  /** Media encoded and total, in seconds. */
+  seconds: z.number(),
+  total: z.number(),
+  encoder: z.string().meta({ description: "name of the encoder's process: host and pid" }),
+});
+export type EncodeProgress = z.infer<typeof EncodeProgress>;
+
+/** Check that a title is complete and publish its final manifests. Done by Shoki. */
+export const PublishJob = z.object({ title: TitleId, plan: PlanId });
+export type PublishJob = z.infer<typeof PublishJob>;
+
+export const prepareJobId = (title: TitleId): string => `${title}.prepare`;
+export const encodeJobId = (ref: ChunkRef): string => `${ref.title}.${ref.plan}.${ref.chunk}`;
+export const publishJobId = (job: PublishJob): string => `${job.title}.${job.plan}.publish`;
+/** The title of any of our job ids; titles have no dots. */
+export const titleOfJobId = (jobId: string): TitleId => jobId.slice(0, jobId.indexOf(".")) as TitleId;
