@@ -1,0 +1,90 @@
+import type { EncodeJob } from "@gakuen/contracts";
+import { sourceInputOptions, sourceUrl } from "./source-input.ts";
+
+type AudioJob = Extract<EncodeJob, { kind: "audio" }>;
+
+export interface AudioArgsOptions {
+  readonly pipe?: number;
+}
+
+/** Samples per AAC packet (ISO/IEC 14496-3), which is also the encoder's delay in ffmpeg. */
+const PACKET = 1024;
+/** Packets encoded beyond the chunk's end, so that its last ones see what follows them. */
+const LOOKAHEAD_PACKETS = 3;
+/** Decoders (MP3's bit reservoir, Opus' convergence) and the resampler run at least this long before the first sample. */
+const WARM_UP_SECONDS = 1;
+const SEEK_MARGIN_SECONDS = 0.5;
+
+/**
+ * ffmpeg's arguments for one chunk of audio: packets [startPacket − preroll, endPacket) and a few more, as a CMAF track
+ * in small fragments on one pipe. Packet p presents samples [1024·p, 1024·(p + 1)) of the title's clock.
+ */
+export function audioArgs(job: AudioJob, options: AudioArgsOptions = {}): readonly string[] {
+  const [track] = job.tracks;
+  if (track === undefined) throw new RangeError("an audio chunk makes one track");
+  const { sampleRate, bitrate, name } = track.encoder;
+  const span = sampleSpan(job, sampleRate);
+  return [
+    ...["-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-copyts", "-start_at_zero"],
+    ...sourceInputOptions(job.source),
+    ...seekOptions(job, span.anchorSeconds),
+    ...["-i", sourceUrl(job.source)],
+    ...["-map", `0:${track.stream}`, "-vn", "-sn", "-dn", "-af", soundFilters(job, span, track.encoder)],
+    ...["-c:a", name, "-b:a", `${bitrate}`, "-threads", "1"],
+    ...["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"],
+    ...["-frag_duration", "500000", "-movflags", "+cmaf+skip_trailer", "-f", "mp4", "-flush_packets", "1"],
+    `pipe:${options.pipe ?? 3}`,
+  ];
+}
+
+interface SampleSpan {
+  /** Whole second of the title's clock at which the chunk's own sample count begins. */
+  readonly anchorSeconds: number;
+  /** Samples [first, end) counted from there go to the encoder. */
+  readonly first: number;
+  readonly end: number;
+}
+
+function sampleSpan({ chunk }: AudioJob, sampleRate: number): SampleSpan {
+  // The encoder's first packet holds its delay: fed from one packet later on, packet n decodes to the title's packet n.
+  const first = (chunk.startPacket - chunk.preroll + 1) * PACKET;
+  const end = (chunk.endPacket + LOOKAHEAD_PACKETS) * PACKET;
+  // A whole second is a whole number of samples at every rate, so resampling has the same phase in every chunk.
+  const anchorSeconds = Math.max(0, Math.floor(first / sampleRate - WARM_UP_SECONDS));
+  const anchor = anchorSeconds * sampleRate;
+  return { anchorSeconds, first: first - anchor, end: end - anchor };
+}
+
+function seekOptions(job: AudioJob, anchorSeconds: number): readonly string[] {
+  const { seek } = job.chunk;
+  if (seek.mode === "start") return [];
+  const latest = anchorSeconds + job.originMicroseconds / 1e6 - SEEK_MARGIN_SECONDS;
+  const seconds = Math.min(seek.seconds, latest);
+  return seconds <= 0 ? [] : ["-noaccurate_seek", "-ss", seconds.toFixed(6)];
+}
+
+function soundFilters(job: AudioJob, span: SampleSpan, encoder: AudioJob["tracks"][number]["encoder"]): string {
+  const anchorMicroseconds = job.originMicroseconds + span.anchorSeconds * 1_000_000;
+  return [
+    ...(span.anchorSeconds === 0 ? [] : [snapToPackets]),
+    `asetpts=PTS-round(${anchorMicroseconds}*SR/1000000)`,
+    "atrim=start_pts=0",
+    // At the source's own rate, so that silence before a late start and in gaps is exact to the sample.
+    "aresample=async=1:first_pts=0",
+    `aresample=${encoder.sampleRate}`,
+    `aformat=sample_fmts=fltp:sample_rates=${encoder.sampleRate}:channel_layouts=${encoder.channelLayout}`,
+    `apad=whole_len=${span.end}`,
+    `atrim=start_sample=${span.first}:end_sample=${span.end}`,
+    "asetpts=N",
+  ].join(",");
+}
+
+/**
+ * Matroska's clock counts milliseconds: after a seek the first packet's time is up to half a millisecond off, and the
+ * chunk would be shifted by that against its neighbours. Packets are equally long, so where the time is within that
+ * distance of a whole number of packets, it is taken to be there. (The first packet after a seek may be a partial one:
+ * it is dropped, the second one's length counts.)
+ */
+const snapToPackets =
+  "aselect=gt(n\\,0)," +
+  "asetpts=if(eq(N\\,0)\\,st(0\\,round(PTS/S)*S-PTS)*0)+PTS+if(lte(abs(ld(0))\\,0.0006*SR)\\,ld(0)\\,0)";
