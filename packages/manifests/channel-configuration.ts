@@ -20,10 +20,7 @@ const byLayout: Readonly<Record<string, number>> = {
   "7.1": 12,
 };
 
-/** What a bare count most likely means, where the layout's name is not known. */
-const byCount: Readonly<Record<number, number>> = { 1: 1, 2: 2, 6: 6, 8: 12 };
-
 /** The code point of a channel layout, or null where there is none that is sure to be right. */
-export function cicpChannelConfiguration(layout: string, channels: number): number | null {
-  return byLayout[layout] ?? byCount[channels] ?? null;
+export function cicpChannelConfiguration(layout: string): number | null {
+  return byLayout[layout] ?? null;
 }

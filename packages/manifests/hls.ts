@@ -10,9 +10,10 @@ const AUDIO_GROUP = "audio";
 /**
  * The master (multivariant) playlist, RFC 8216 §4.3.4.
  *
- * Starting with the low rung: the variants stand lowest first. hls.js takes its first estimate to be 500 kbit/s, and
- * Apple's player and many others begin with the first variant listed, so both begin with the rung that is encoded
- * first; shaka-player chooses by BANDWIDTH as it does for DASH.
+ * Starting with the low rung: the variants stand lowest first. hls.js takes the greater of 500 kbit/s and the first
+ * listed variant's BANDWIDTH for its first estimate (`abrEwmaDefaultEstimate`), so a ladder that lists a high rung first
+ * makes it begin there; Apple's players begin with the first variant they can play. Both thus begin with the rung that
+ * is encoded first. shaka-player ignores the order and chooses by BANDWIDTH, as it does for DASH.
  *
  * Errors: `internal` for a presentation without any track.
  */
@@ -108,17 +109,17 @@ function videoVariant(track: VideoRepresentation, audio: readonly AudioRepresent
 
 /** A title without video has one variant, its default rendition; the others replace it. */
 function audioVariant(audio: readonly AudioRepresentation[]): string[] {
-  return audio
-    .filter((track) => track.default)
-    .flatMap((track) => [
-      tag("EXT-X-STREAM-INF", {
-        BANDWIDTH: Math.max(...audio.map((rendition) => rendition.bandwidth)),
-        "AVERAGE-BANDWIDTH": Math.max(...audio.map((rendition) => rendition.averageBandwidth)),
-        CODECS: quoted([...new Set(audio.map((rendition) => rendition.codec))].join(",")),
-        AUDIO: quoted(AUDIO_GROUP),
-      }),
-      track.playlistName,
-    ]);
+  const track = audio.find((rendition) => rendition.default);
+  if (track === undefined) return [];
+  return [
+    tag("EXT-X-STREAM-INF", {
+      BANDWIDTH: Math.max(...audio.map((rendition) => rendition.bandwidth)),
+      "AVERAGE-BANDWIDTH": Math.max(...audio.map((rendition) => rendition.averageBandwidth)),
+      CODECS: quoted([...new Set(audio.map((rendition) => rendition.codec))].join(",")),
+      AUDIO: quoted(AUDIO_GROUP),
+    }),
+    track.playlistName,
+  ];
 }
 
 function tag(name: string, attributes: Readonly<Record<string, string | number | undefined>>): string {

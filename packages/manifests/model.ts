@@ -108,7 +108,7 @@ function audioRepresentation(
     label,
     default: isDefault,
     channels: track.channels,
-    channelConfiguration: cicpChannelConfiguration(track.encoder.channelLayout, track.channels),
+    channelConfiguration: cicpChannelConfiguration(track.encoder.channelLayout),
     samplingRate: track.encoder.sampleRate,
   };
 }

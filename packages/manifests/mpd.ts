@@ -4,17 +4,23 @@ import type { AudioRepresentation, Presentation, Representation, VideoRepresenta
 import { decimalSeconds, microseconds } from "./seconds.ts";
 import { element } from "./xml.ts";
 
+/**
+ * The live profile (§8.4): SegmentTemplate, aligned segments that start with a SAP of type 1. The CMAF profile (§8.12)
+ * on top: every set is a CMAF switching set of tracks with brand `cmfc`, one fragment per segment, one timescale, no
+ * edit list; the encoder is told to write such tracks and the uploader refuses others.
+ */
 const PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019";
 
 /**
  * A static MPD of the whole title with one Period (ISO/IEC 23009-1). Names are relative to the MPD, so a folder plays
  * wherever it lies. Segments are found by `$Number$`, audio by its own timeline.
  *
- * Starting with the low rung. An MPD has no word for "begin with this Representation": dash.js (`abr.initialBitrate`)
- * and shaka-player (`abr.defaultBandwidthEstimate`, 1 Mbit/s) choose by `bandwidth` alone, dash.js also by what it
- * measured on the same origin before. Their own defaults select the highest rung below about 1 Mbit/s, so a ladder
- * whose lowest rung is below that starts low. What we add: Representations stand lowest first, which is what a player
- * without an opinion takes, and `minBufferTime` is not longer than the first segment (see {@link minBufferTime}).
+ * Starting with the low rung. An MPD has no word for "begin with this Representation": players choose by `bandwidth`
+ * and their own first estimate, 1 Mbit/s in dash.js (`abr.initialBitrate`) and shaka-player
+ * (`abr.defaultBandwidthEstimate`; what the browser says of the network, where it does). They begin with the highest
+ * rung below it, or the lowest of all: a ladder with one rung below 1 Mbit/s starts there. What we add: Representations
+ * stand lowest first, which is what a player without an opinion takes, and `minBufferTime` is not longer than the first
+ * segment (see {@link minBufferTime}).
  */
 export function writeMpd(presentation: Presentation): string {
   const { duration, video, audio } = presentation;
@@ -147,8 +153,8 @@ function maxSegmentDuration(tracks: readonly Representation[]): bigint {
 }
 
 /**
- * The shortest first segment of any track. shaka-player starts only when that much of every track is buffered: a longer
- * time would make it wait for the second segment, which in a title that is still being encoded costs seconds (audio
+ * The shortest first segment of any track. Players may start only when that much of every track is buffered (shaka-player
+ * before 5 does): a longer time would make them wait for the second segment, which in a title that is still being encoded costs seconds (audio
  * segments are a few milliseconds shorter than video segments). It is long enough for §5.3.1.2: no segment holds more
  * bits than its duration at `bandwidth`, so a player that begins with one segment in hand does not starve.
  */
