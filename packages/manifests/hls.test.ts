@@ -123,8 +123,7 @@ function parsePlaylist(text: string) {
 }
 
 function representationOf(track: Track): Representation {
-  const { video, audio } = presentation(planOf([track]));
-  const [representation] = [...video, ...audio];
+  const [representation] = presentation(planOf([track])).tracks;
   if (representation === undefined) throw new Error("a track without a representation");
   return representation;
 }

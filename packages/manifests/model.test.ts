@@ -40,10 +40,7 @@ describe("a presentation", () => {
       ["hexagonal", 6],
       ["octagonal", 8],
       ["hexadecagonal", 16],
-    ].map(([channelLayout, channels]) => {
-      const track = audioTracks[0] as AudioTrack;
-      return { ...track, channels, encoder: { ...track.encoder, channelLayout } } as AudioTrack;
-    });
+    ].map(([channelLayout, channels]) => soundIn(channelLayout as string, channels as number));
     const { audio } = presentation(planOf(tracks));
     expect(audio.map((track) => track.channelConfiguration)).toEqual([12, 7, null, null, null]);
   });
@@ -54,3 +51,8 @@ describe("a presentation", () => {
     expect(() => presentation(planOf([a, odd]))).toThrow("track v360 is not cut at the same times as v720");
   });
 });
+
+function soundIn(channelLayout: string, channels: number): AudioTrack {
+  const track = audioTracks[0] as AudioTrack;
+  return { ...track, channels, encoder: { ...track.encoder, channelLayout } };
+}

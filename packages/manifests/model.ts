@@ -48,10 +48,12 @@ export type Representation = VideoRepresentation | AudioRepresentation;
 /** What a manifest says, before any syntax. */
 export interface Presentation {
   readonly duration: { readonly ticks: number; readonly timescale: number };
-  /** The ladder, lowest bandwidth first; players switch between its rungs. Empty for an audio-only title. */
+  /** The ladder, lowest first; players switch between its rungs. Empty for an audio-only title. */
   readonly video: readonly VideoRepresentation[];
   /** Renditions that a viewer chooses between, in the plan's order. Empty for a silent title. */
   readonly audio: readonly AudioRepresentation[];
+  /** All of them: each has a folder and a media playlist. */
+  readonly tracks: readonly Representation[];
 }
 
 /**
@@ -60,19 +62,17 @@ export interface Presentation {
  * Errors: `internal` when the video tracks are not cut at the same times, because players then cannot switch.
  */
 export function presentation(plan: Plan, measured: ReadonlyMap<TrackId, Bandwidth> = new Map()): Presentation {
-  const video = plan.tracks.filter((track) => track.kind === "video");
-  const audio = plan.tracks.filter((track) => track.kind === "audio");
-  requireAligned(video);
-  const main = audio.find((track) => track.default) ?? audio[0];
-  const labels = distinctLabels(audio);
-  return {
-    duration: plan.duration,
-    video: video
-      .map((track) => videoRepresentation(track, measured))
-      // By the measured mean a rung may overtake its neighbour; the picture's size is what people call higher.
-      .sort((a, b) => a.width * a.height - b.width * b.height || a.bandwidth - b.bandwidth),
-    audio: audio.map((track, i) => audioRepresentation(track, measured, labels[i] ?? track.id, track === main)),
-  };
+  const rungs = plan.tracks.filter((track) => track.kind === "video");
+  const sounds = plan.tracks.filter((track) => track.kind === "audio");
+  requireAligned(rungs);
+  const main = sounds.find((track) => track.default) ?? sounds[0];
+  const labels = distinctLabels(sounds);
+  const video = rungs
+    .map((track) => videoRepresentation(track, measured))
+    // By the measured mean a rung may overtake its neighbour; the picture's size is what people call higher.
+    .sort((a, b) => a.width * a.height - b.width * b.height || a.bandwidth - b.bandwidth);
+  const audio = sounds.map((track, i) => audioRepresentation(track, measured, labels[i] ?? track.id, track === main));
+  return { duration: plan.duration, video, audio, tracks: [...video, ...audio] };
 }
 
 function representationBase(track: Track, measured: ReadonlyMap<TrackId, Bandwidth>): RepresentationBase {

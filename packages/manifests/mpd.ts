@@ -23,8 +23,7 @@ const PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cm
  * segment (see {@link minBufferTime}).
  */
 export function writeMpd(presentation: Presentation): string {
-  const { duration, video, audio } = presentation;
-  const tracks = [...video, ...audio];
+  const { duration, video, audio, tracks } = presentation;
   const sets = [
     ...(video.length > 0 ? [(id: number) => videoSet(id, video)] : []),
     ...audio.map((track) => (id: number) => audioSet(id, track)),

@@ -1,6 +1,6 @@
 import type { VideoTrack } from "@gakuen/contracts";
 import * as fc from "fast-check";
-import { videoTracks } from "./plan.fixture.ts";
+import { altered, videoTracks } from "./plan.fixture.ts";
 
 /** Video tracks of any grid, with up to 300 segments in runs of different lengths. */
 export const anyVideoTrack: fc.Arbitrary<VideoTrack> = fc
@@ -14,4 +14,4 @@ export const anyVideoTrack: fc.Arbitrary<VideoTrack> = fc
       },
     ),
   })
-  .map((grid) => ({ ...(videoTracks[0] as VideoTrack), ...grid }));
+  .map((grid) => altered(videoTracks[0] as VideoTrack, grid));
