@@ -1,0 +1,12 @@
+export * from "./claims.ts";
+export * from "./database.ts";
+export * from "./embedded.ts";
+export * from "./events.ts";
+export * from "./log.ts";
+export * from "./plans.ts";
+export * from "./publications.ts";
+export * from "./receipts.ts";
+export * from "./title-list.ts";
+export * from "./title-row.ts";
+export * from "./titles.ts";
+export type { Database } from "./tables.ts";
