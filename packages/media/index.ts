@@ -6,3 +6,4 @@ export * from "./fragment.ts";
 export * from "./h264-level.ts";
 export { type InitInfo, readInit } from "./init-segment.ts";
 export * from "./media-time.ts";
+export * from "./mp4-index.ts";
