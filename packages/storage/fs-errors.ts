@@ -10,6 +10,11 @@ export function isAbsent(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
+/** For `.catch`: what is not there is undefined, any other error stays one. */
+export function undefinedIfAbsent(error: unknown): undefined {
+  if (!isAbsent(error)) throw error;
+}
+
 const full: readonly [ErrorCode, string] = ["store.full", "there is no space left; free some or give the store more"];
 /** On a file system a name is an object or a folder of objects, not both. */
 const clash: readonly [ErrorCode, string] = ["usage.invalid", "a key cannot be an object and a folder of others"];

@@ -1,46 +1,19 @@
 import type { BigIntStats } from "node:fs";
-import { link, mkdir, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { PipelineError } from "@gakuen/contracts";
-import { errnoOf, fsError, isAbsent } from "./fs-errors.ts";
+import { errnoOf, fsError, isAbsent, undefinedIfAbsent } from "./fs-errors.ts";
 import { createIncomingFile, type IncomingFile, sweepIncoming } from "./incoming.ts";
 import { checkKey, checkPrefix, checkPrefixToDelete, compareKeys, INCOMING } from "./key.ts";
 import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PutOptions } from "./port.ts";
 import { clampRange } from "./range.ts";
+import { linkUnlessThere, placeFile, removeEmptyFolders } from "./place-file.ts";
 import { writeBody } from "./write-body.ts";
-
-/** Deletes may take a folder away between making it and using it; that often in a row it is no accident. */
-const PLACE_ATTEMPTS = 100;
 
 function describe(key: string, stats: BigIntStats): ObjectInfo {
   // Objects are replaced, never rewritten, so the file and its last write name the content.
   const etag = [stats.ino, stats.mtimeNs, stats.size].map((part) => part.toString(36)).join("-");
   return { key, bytes: Number(stats.size), etag, modified: stats.mtime };
-}
-
-function undefinedIfAbsent(error: unknown): undefined {
-  if (!isAbsent(error)) throw error;
-}
-
-/** A folder that is gone has nothing to make durable: what was in it has been deleted. */
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, "r").catch(undefinedIfAbsent);
-  if (handle === undefined) return;
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function linkUnlessThere(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === "EEXIST") return false;
-    throw error;
-  }
 }
 
 class FileStore implements ObjectStore {
@@ -55,7 +28,7 @@ class FileStore implements ObjectStore {
   async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const path = this.#pathOf(key);
     return await this.#receive(key, body, options, async (file, object) => {
-      await this.#place(path, () => rename(file.path, path));
+      await placeFile(this.#root, path, () => rename(file.path, path));
       return object;
     });
   }
@@ -69,7 +42,7 @@ class FileStore implements ObjectStore {
     return await this.#receive(key, body, options, async (file, object) => {
       for (;;) {
         // link(2) never replaces, so exactly one of many writers succeeds.
-        const stored = await this.#place(path, () => linkUnlessThere(file.path, path));
+        const stored = await placeFile(this.#root, path, () => linkUnlessThere(file.path, path));
         if (stored) return { stored, object };
         const winner = await stat(path, { bigint: true }).catch(undefinedIfAbsent);
         if (winner?.isDirectory() === true) {
@@ -172,36 +145,6 @@ class FileStore implements ObjectStore {
     }
   }
 
-  /** Gives a written file its name with `name`, in folders that exist, and makes them durable. */
-  async #place<T>(path: string, name: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await mkdir(dirname(path), { recursive: true });
-        const result = await name();
-        await this.#syncFolders(path);
-        return result;
-      } catch (error) {
-        // A delete took the folder, empty as it still was, away from under us.
-        if (errnoOf(error) === "ENOENT" && attempt < PLACE_ATTEMPTS) continue;
-        await this.#removeEmptyFolders(path);
-        throw error;
-      }
-    }
-  }
-
-  /**
-   * Makes the names on the way to `path` durable. All of them, not only those that this put made: another put may have
-   * made a folder a moment ago and not synced it yet. On ext4 five folders cost 1.3 ms more than one.
-   */
-  async #syncFolders(path: string): Promise<void> {
-    await Promise.all([...this.#foldersOf(path), this.#root].map(syncFolder));
-  }
-
-  /** The folders that hold `path`, the nearest first, without the root. */
-  *#foldersOf(path: string): Generator<string> {
-    for (let folder = dirname(path); folder !== this.#root; folder = dirname(folder)) yield folder;
-  }
-
   /** Whether there was an object to remove. What is not durable here is only the removal. */
   async #remove(path: string, key: string): Promise<boolean> {
     let removed = true;
@@ -212,19 +155,8 @@ class FileStore implements ObjectStore {
       if (!isAbsent(error) && errnoOf(error) !== "EISDIR") throw fsError(error, `delete ${key}`);
       removed = false;
     }
-    await this.#removeEmptyFolders(path);
+    await removeEmptyFolders(this.#root, path);
     return removed;
-  }
-
-  /** rmdir(2) refuses a folder that is not empty, so what another put is using stays. */
-  async #removeEmptyFolders(path: string): Promise<void> {
-    for (const folder of this.#foldersOf(path)) {
-      try {
-        await rmdir(folder);
-      } catch (error) {
-        if (!isAbsent(error)) return;
-      }
-    }
   }
 
   /** Keys that begin with `prefix` in the folder `folder` ("" or ending with "/"), in the order of keys. */
@@ -259,7 +191,7 @@ function notFound(key: string): PipelineError {
  * A store in a folder of the file system, made if it is not there; any number of processes may share it. An object is
  * written to `{root}/.incoming/`, synced and renamed to its key, so it is durable and whole when it can be seen;
  * what killed processes left there is removed. Needs a file system with hard links.
- * Errors: `store.unavailable`, `store.full`.
+ * Errors: `store.unavailable`.
  */
 export async function openFileStore(root: string): Promise<ObjectStore> {
   const path = resolve(root);
@@ -268,7 +200,8 @@ export async function openFileStore(root: string): Promise<ObjectStore> {
     await mkdir(incoming, { recursive: true });
     await sweepIncoming(incoming);
   } catch (error) {
-    throw fsError(error, `open the store in ${path}`);
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PipelineError("store.unavailable", `Could not open the store in ${path}: ${why}`, { cause: error });
   }
   return new FileStore(path);
 }
