@@ -1,6 +1,6 @@
 import { PipelineError } from "@gakuen/contracts";
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
-import pg from "pg";
+import { type CustomTypesConfig, Pool, types as pgTypes } from "pg";
 import { asUnavailable, databasePlace } from "./database-unavailable.ts";
 import { listen, type RecordEvents } from "./events.ts";
 import type { RecordsLog } from "./log.ts";
@@ -22,11 +22,9 @@ export interface RecordsOptions {
   readonly maxConnections?: number;
 }
 
-const BIGINT_OID = 20;
-
 /** Byte counts and ticks stay far below 2^53, so bigint columns are plain numbers here; other pools are not touched. */
-const types: pg.CustomTypesConfig = {
-  getTypeParser: (oid, format) => (oid === BIGINT_OID ? Number : pg.types.getTypeParser(oid, format)),
+const types: CustomTypesConfig = {
+  getTypeParser: (oid, format) => (oid === pgTypes.builtins.INT8 ? Number : pgTypes.getTypeParser(oid, format)),
 };
 
 /**
@@ -40,7 +38,7 @@ export async function openRecords(options: RecordsOptions): Promise<Records> {
   if (!/^postgres(ql)?:\/\//.test(url)) {
     throw new PipelineError("config.invalid", "GAKUEN_DATABASE_URL must begin with postgres://");
   }
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: url,
     max: options.maxConnections ?? 10,
     connectionTimeoutMillis: 5_000,
@@ -68,7 +66,7 @@ export async function openRecords(options: RecordsOptions): Promise<Records> {
 }
 
 /** The pool as Kysely needs it, with errors of the connection told as `database.unavailable`. */
-function explainingPool(pool: pg.Pool, url: string): PostgresPool {
+function explainingPool(pool: Pool, url: string): PostgresPool {
   const explain = (error: unknown): never => {
     throw asUnavailable(error, url);
   };
@@ -82,7 +80,7 @@ function explainingPool(pool: pg.Pool, url: string): PostgresPool {
       const query = (text: string, values: unknown[]) => client.query(text, values).catch(explain);
       return {
         // Kysely's second form, with a cursor, is for streams of rows, which are not used.
-        query: query as PostgresPoolClient["query"],
+        query: query as unknown as PostgresPoolClient["query"],
         release: (destroy) => {
           client.off("error", ignore);
           client.release(destroy);

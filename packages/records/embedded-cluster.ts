@@ -46,8 +46,14 @@ export async function prepareCluster(folder: string, initdb: string, as: RunAs):
   const [command = initdb, ...args] = [
     ...as.prefix,
     initdb,
-    ...["-D", unfinished, "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", passwordForInitdb],
-    ...["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"],
+    `--pgdata=${unfinished}`,
+    `--username=${SUPERUSER}`,
+    "--auth=scram-sha-256",
+    `--pwfile=${passwordForInitdb}`,
+    "--encoding=UTF8",
+    "--locale=C",
+    "--no-sync",
+    "--no-instructions",
   ];
   try {
     await promisify(execFile)(command, args, { maxBuffer: 1 << 20 });

@@ -1,6 +1,6 @@
-import { PipelineError, PlanId, TitleId, TrackId } from "@gakuen/contracts";
+import { PipelineError, type PlanId, type TitleId, type TrackId } from "@gakuen/contracts";
 import { type RawBuilder, sql } from "kysely";
-import pg from "pg";
+import { Client } from "pg";
 import { setTimeout as delay } from "node:timers/promises";
 import { asUnavailable } from "./database-unavailable.ts";
 import type { RecordsLog } from "./log.ts";
@@ -52,8 +52,8 @@ export async function listen(url: string, log: RecordsLog): Promise<RecordEvents
     }
   };
 
-  const connect = async (): Promise<pg.Client> => {
-    const client = new pg.Client({
+  const connect = async (): Promise<Client> => {
+    const client = new Client({
       connectionString: url,
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
@@ -75,7 +75,7 @@ export async function listen(url: string, log: RecordsLog): Promise<RecordEvents
     return client;
   };
 
-  const reconnect = async (): Promise<pg.Client | undefined> => {
+  const reconnect = async (): Promise<Client | undefined> => {
     for (let wait = 100; !closing.signal.aborted; wait = Math.min(wait * 2, 5_000)) {
       await delay(wait, undefined, { signal: closing.signal }).catch(() => undefined);
       if (closing.signal.aborted) return undefined;
@@ -85,9 +85,9 @@ export async function listen(url: string, log: RecordsLog): Promise<RecordEvents
     return undefined;
   };
 
-  const ended = (client: pg.Client): Promise<void> => new Promise((resolve) => client.once("end", () => resolve()));
+  const ended = (client: Client): Promise<void> => new Promise((resolve) => client.once("end", () => resolve()));
 
-  let client: pg.Client | undefined = await connect();
+  let client: Client | undefined = await connect();
   let end = ended(client);
   const keeping = (async () => {
     for (;;) {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import pg from "pg";
+import { Client } from "pg";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
 import type { RecordsLog } from "./log.ts";
 
@@ -53,7 +53,7 @@ async function startServer(): Promise<EmbeddedPostgres> {
 }
 
 async function runAlone(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   await client.connect();
   try {
     await client.query(statement);

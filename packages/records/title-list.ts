@@ -51,7 +51,7 @@ export async function titlesInStates(r: Records, states: readonly StoredTitleSta
 /** The newest title of this source that is under way or ready: not failed, cancelled or removing. */
 export async function findTitleBySource(r: Records, source: SourceAddress): Promise<TitleRow | undefined> {
   const row = await selectTitles(r)
-    .where("titles.source", "=", sql<unknown>`${JSON.stringify(source)}::jsonb`)
+    .where("titles.source", "=", sql`${JSON.stringify(source)}::jsonb`)
     .where("titles.state", "not in", ["failed", "cancelled", "removing"])
     .orderBy("titles.created_at", "desc")
     .orderBy("titles.id", "desc")

@@ -1,0 +1,48 @@
+import type { TitleId } from "@gakuen/contracts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { EngineLog } from "./log.ts";
+import { jobIdsOfTitle, type Queues, restingStates } from "./queues.ts";
+import type { Signals } from "./signals.ts";
+
+/** Longer than a dead worker keeps its job, so that such a job is met again when it waits. */
+const GIVE_UP_AFTER_MS = 10_000;
+
+/**
+ * Removes all jobs of a title. Those that run are told to stop and waited for, and told again: one may have begun
+ * just before its neighbours were removed.
+ */
+export async function cancelTitle(queues: Queues, signals: Signals, title: TitleId, log: EngineLog): Promise<void> {
+  const giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
+  for (;;) {
+    await signals.cancel(title);
+    await removeResting(queues, title);
+    const running = await findRunning(queues, title);
+    if (running.length === 0) return;
+    if (Date.now() > giveUpAt) {
+      log.warn({ title, running }, "jobs of a cancelled title do not stop; they go on until they notice by themselves");
+      return;
+    }
+    await delay(200);
+  }
+}
+
+async function removeResting({ prepare, encode, publish }: Queues, title: TitleId): Promise<void> {
+  for (const id of await jobIdsOfTitle(publish, title, restingStates)) {
+    // One statement for all waiting chunks of a graph. Then the parent without its children: with them it would not
+    // be removed while one of them runs.
+    const job = await publish.getJob(id);
+    await job?.removeUnprocessedChildren();
+    await publish.remove(id, { removeChildren: false });
+  }
+  for (const queue of [encode, prepare]) {
+    for (const id of await jobIdsOfTitle(queue, title, restingStates))
+      await queue.remove(id, { removeChildren: false });
+  }
+}
+
+async function findRunning(queues: Queues, title: TitleId): Promise<string[]> {
+  const active = [queues.prepare, queues.encode, queues.publish].map((queue) =>
+    jobIdsOfTitle(queue, title, ["active"]),
+  );
+  return (await Promise.all(active)).flat();
+}

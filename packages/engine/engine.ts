@@ -1,0 +1,174 @@
+import {
+  type ChunkRef,
+  EncodeJob,
+  type EncodeProgress,
+  encodeJobId,
+  PipelineError,
+  PrepareJob,
+  prepareJobId,
+  PublishJob,
+  publishJobId,
+  type TitleId,
+} from "@gakuen/contracts";
+import { hostname } from "node:os";
+import { cancelTitle } from "./cancel.ts";
+import { clearFailures, type Failure, readFailures } from "./failures.ts";
+import type { EngineLog } from "./log.ts";
+import { type AnyQueue, jobOptions, liveStates, openQueues, type QueueConnection, queueNames } from "./queues.ts";
+import { openSignals } from "./signals.ts";
+import { type Handler, startWorker, type WorkerHandle } from "./worker.ts";
+
+interface Count {
+  readonly waiting: number;
+  readonly active: number;
+}
+
+/**
+ * The work queue: prepare, encode and publish jobs, handed out at least once each. Priorities are BullMQ's, 1 … 2097152,
+ * lower first. Job ids follow from what the jobs do, so adding one twice adds it once. A job that failed for good keeps
+ * its id taken until its failure is cleared.
+ */
+export interface Engine extends AsyncDisposable {
+  addPrepare(job: PrepareJob, options: { readonly priority: number }): Promise<void>;
+  /** Adds all chunks and the publish job that follows when the last is done, all or nothing. A chunk that fails for good fails the publish job. */
+  addGraph(
+    publish: PublishJob,
+    encodes: readonly { readonly job: EncodeJob; readonly priority: number }[],
+  ): Promise<void>;
+  /** Whether the job is under way: waiting, delayed or running; not failed or done. */
+  hasPrepare(title: TitleId): Promise<boolean>;
+  hasPublish(job: PublishJob): Promise<boolean>;
+  /** False when the job does not wait any more. */
+  setEncodePriority(ref: ChunkRef, priority: number): Promise<boolean>;
+  /** Removes all jobs of the title, failed ones too, and stops those that run, in whatever process. Resolves when they have stopped, at the latest after 10 s. */
+  cancelTitle(title: TitleId): Promise<void>;
+  /** Jobs that failed for good; they stay here until they are cleared. */
+  failures(): Promise<Failure[]>;
+  clearFailures(title: TitleId): Promise<void>;
+  /** A hint to look at `failures()`; it may be missed. */
+  onFailure(listener: (title: TitleId) => void): () => void;
+  /** Progress of chunks, from any process. */
+  onProgress(listener: (ref: ChunkRef, progress: EncodeProgress) => void): () => void;
+  workPrepare(handler: Handler<PrepareJob>, options: { readonly concurrency: number }): WorkerHandle;
+  workEncode(handler: Handler<EncodeJob>, options: { readonly slots: number }): WorkerHandle;
+  workPublish(handler: Handler<PublishJob>, options: { readonly concurrency: number }): WorkerHandle;
+  counts(): Promise<{ readonly prepare: Count; readonly encode: Count; readonly publish: Count }>;
+  /** Closes the workers (without grace) and the connections. */
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  /** `postgres://user:password@host:port/database` */
+  readonly url: string;
+  readonly log: EngineLog;
+  /** Schema of the queue's own tables. Default `gakuen_queue`. */
+  readonly schema?: string;
+  /** Name of this process's workers. Default host:pid. */
+  readonly name?: string;
+}
+
+/**
+ * Connects to the queue and creates its tables where they are missing.
+ *
+ * @throws PipelineError `database.unavailable`
+ */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { url, log, schema = "gakuen_queue", name = `${hostname()}:${process.pid}` } = options;
+  const connection: QueueConnection = {
+    connectionString: url,
+    schema,
+    migrate: true,
+    max: 2,
+    connectionTimeoutMillis: 5_000,
+  };
+  const queues = await openQueues({ ...connection, max: 4 }, log).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message || error.name : String(error);
+    const { hostname = "?", port = "" } = URL.parse(url) ?? {};
+    throw new PipelineError(
+      "database.unavailable",
+      `the queue's database at ${hostname}:${port || "5432"} cannot be used: ${reason} (GAKUEN_QUEUE_URL says where it is)`,
+      { cause: error },
+    );
+  });
+  const signals = await openSignals(connection, log);
+  const workers = new Set<WorkerHandle>();
+
+  const work = <T>(
+    queue: string,
+    concurrency: number,
+    parse: (data: unknown) => T,
+    handler: Handler<T>,
+  ): WorkerHandle => {
+    const { onCancel, failed } = signals;
+    const worker = startWorker({ queue, name, concurrency, connection, log, parse, handler, onCancel, failed });
+    workers.add(worker);
+    return worker;
+  };
+
+  let closing: Promise<void> | undefined;
+  const closeAll = async (): Promise<void> => {
+    await Promise.all([...workers].map((worker) => worker.close()));
+    await signals.close();
+    await queues.close();
+  };
+  const close = (): Promise<void> => (closing ??= closeAll());
+
+  return {
+    addPrepare: async (job, { priority }) => {
+      await queues.prepare.add("prepare", job, { ...jobOptions, jobId: prepareJobId(job.title), priority });
+    },
+    addGraph: async (publish, encodes) => {
+      // Chunks of a graph that is under way may be done and gone; they must not come again.
+      if (await isLive(queues.publish, publishJobId(publish))) return;
+      await queues.flows.add({
+        name: "publish",
+        queueName: queueNames.publish,
+        data: publish,
+        opts: { ...jobOptions, jobId: publishJobId(publish) },
+        children: encodes.map(({ job, priority }) => ({
+          name: "encode",
+          queueName: queueNames.encode,
+          data: job,
+          opts: { ...jobOptions, jobId: encodeJobId(job.ref), priority, failParentOnFailure: true },
+        })),
+      });
+    },
+    hasPrepare: (title) => isLive(queues.prepare, prepareJobId(title)),
+    hasPublish: (job) => isLive(queues.publish, publishJobId(job)),
+    setEncodePriority: async (ref, priority) => {
+      const job = await queues.encode.getJob(encodeJobId(ref));
+      const state = await job?.getState();
+      if (job === undefined || !(state === "waiting" || state === "prioritized" || state === "delayed")) return false;
+      await job.changePriority({ priority });
+      return true;
+    },
+    cancelTitle: (title) => cancelTitle(queues, signals, title, log),
+    failures: () => readFailures(queues),
+    clearFailures: (title) => clearFailures(queues, title),
+    onFailure: signals.onFailure,
+    onProgress: signals.onProgress,
+    workPrepare: (handler, { concurrency }) =>
+      work(queueNames.prepare, concurrency, (data) => PrepareJob.parse(data), handler),
+    workEncode: (handler, { slots }) => work(queueNames.encode, slots, (data) => EncodeJob.parse(data), handler),
+    workPublish: (handler, { concurrency }) =>
+      work(queueNames.publish, concurrency, (data) => PublishJob.parse(data), handler),
+    counts: async () => ({
+      prepare: await countJobs(queues.prepare),
+      encode: await countJobs(queues.encode),
+      publish: await countJobs(queues.publish),
+    }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function isLive(queue: AnyQueue, jobId: string): Promise<boolean> {
+  const state = await queue.getJobState(jobId);
+  return liveStates.some((live) => live === state);
+}
+
+async function countJobs(queue: AnyQueue): Promise<Count> {
+  const counts = await queue.getJobCounts("waiting", "prioritized", "delayed", "active");
+  const { waiting = 0, prioritized = 0, delayed = 0, active = 0 } = counts;
+  return { waiting: waiting + prioritized + delayed, active };
+}

@@ -1,0 +1,89 @@
+import { ChunkRef, EncodeProgress, TitleId } from "@gakuen/contracts";
+import { createPostgresBackend, type QueueEventsListener, withBackend } from "bullmq";
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { EngineLog } from "./log.ts";
+import { type QueueConnection, queueNames } from "./queues.ts";
+
+/** What all processes of the queue tell each other at once, beside the jobs. */
+export interface Signals {
+  /** Asks every process to stop what it runs of this title. */
+  cancel(title: TitleId): Promise<void>;
+  failed(title: TitleId): Promise<void>;
+  onCancel(listener: (title: TitleId) => void): () => void;
+  onFailure(listener: (title: TitleId) => void): () => void;
+  onProgress(listener: (ref: ChunkRef, progress: EncodeProgress) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** BullMQ's own events of the encode queue, with ours among them. */
+interface EncodeQueueEvents extends QueueEventsListener {
+  "gakuen-cancel": (args: { title: string }, id: string) => void;
+  "gakuen-failed": (args: { title: string }, id: string) => void;
+  "gakuen-hello": (args: { from: string }, id: string) => void;
+}
+
+/**
+ * Events are read when the database says that there are some, and this often anyway: several at once may be announced
+ * only once.
+ */
+const POLL_MS = 500;
+
+/** Resolves when events are being received. */
+export async function openSignals(connection: QueueConnection, log: EngineLog): Promise<Signals> {
+  const { QueueEvents, QueueEventsProducer } = withBackend(createPostgresBackend);
+  const producer = new QueueEventsProducer(queueNames.encode, { connection });
+  const events = new QueueEvents(queueNames.encode, { connection, blockingTimeout: POLL_MS });
+  const warn = (error: Error): void => log.warn({ err: error }, "the queue's event connection failed");
+  producer.on("error", warn);
+  events.on("error", warn);
+
+  const cancels = new Set<(title: TitleId) => void>();
+  const failures = new Set<(title: TitleId) => void>();
+  const progresses = new Set<(ref: ChunkRef, progress: EncodeProgress) => void>();
+  events.on<EncodeQueueEvents, "gakuen-cancel">("gakuen-cancel", ({ title }) =>
+    tell(cancels, TitleId.safeParse(title).data),
+  );
+  events.on<EncodeQueueEvents, "gakuen-failed">("gakuen-failed", ({ title }) =>
+    tell(failures, TitleId.safeParse(title).data),
+  );
+  events.on("progress", ({ jobId, data }) => {
+    const [title, plan, chunk] = jobId.split(".");
+    const ref = ChunkRef.safeParse({ title, plan, chunk });
+    const progress = EncodeProgress.safeParse(data);
+    if (ref.success && progress.success) for (const listener of progresses) listener(ref.data, progress.data);
+  });
+
+  // Until an event was read, the reader begins at the newest one again and again, and could miss some in between.
+  const from = randomUUID();
+  let heard = false;
+  events.on<EncodeQueueEvents, "gakuen-hello">("gakuen-hello", (hello) => {
+    heard ||= hello.from === from;
+  });
+  await events.waitUntilReady();
+  while (!heard) {
+    await producer.publishEvent({ eventName: "gakuen-hello", from });
+    for (let waited = 0; !heard && waited < POLL_MS; waited += 10) await delay(10);
+  }
+
+  return {
+    cancel: (title) => producer.publishEvent({ eventName: "gakuen-cancel", title }),
+    failed: (title) => producer.publishEvent({ eventName: "gakuen-failed", title }),
+    onCancel: (listener) => subscribe(cancels, listener),
+    onFailure: (listener) => subscribe(failures, listener),
+    onProgress: (listener) => subscribe(progresses, listener),
+    close: async () => {
+      await events.close();
+      await producer.close();
+    },
+  };
+}
+
+function subscribe<L>(listeners: Set<L>, listener: L): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function tell(listeners: ReadonlySet<(title: TitleId) => void>, title: TitleId | undefined): void {
+  if (title !== undefined) for (const listener of listeners) listener(title);
+}

@@ -1,0 +1,163 @@
+import { type EncodeProgress, PipelineError, type TitleId, titleOfJobId, toPipelineError } from "@gakuen/contracts";
+import { createPostgresBackend, type Job, UnrecoverableError, WaitingError, withBackend } from "bullmq";
+import { setTimeout as delay } from "node:timers/promises";
+import { writeReason } from "./failure-reason.ts";
+import type { EngineLog } from "./log.ts";
+import { sendLatest } from "./send-latest.ts";
+import type { QueueConnection } from "./queues.ts";
+
+export interface HandlerContext {
+  /** Fires when the title is cancelled, another worker may have the job, or the worker is being closed. */
+  readonly signal: AbortSignal;
+  /** 1 for the first try; a hand-back and the death of a worker are not counted. */
+  readonly attempt: number;
+  /** As often as wanted: the newest is sent on, about twice a second. */
+  report(progress: EncodeProgress): void;
+}
+
+/** Does a job; may be called again for one that was done before, or is being done elsewhere at the same time. */
+export type Handler<T> = (job: T, context: HandlerContext) => Promise<void>;
+
+export interface WorkerHandle {
+  /**
+   * Takes no more jobs and finishes those in hand within `graceMs` (default 0). Then aborts their signals and gives
+   * them back to the queue: another worker takes them at once, and none of their attempts is used up.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/** How long a dead worker's job stays with it. Clocks of all machines must agree to well within this. */
+const LOCK_MS = 4_000;
+const RENEW_MS = 1_300;
+const PROGRESS_MS = 500;
+/** A handler that does not listen to its signal is left behind after this. */
+const DEAF_AFTER_MS = 5_000;
+
+/** Why a job was told to stop. */
+type Stop = "cancelled" | "lock-lost" | "handed-back";
+
+interface Task {
+  readonly jobId: string;
+  readonly abort: AbortController;
+  stopped: Stop | undefined;
+}
+
+export interface WorkerOptions<T> {
+  readonly queue: string;
+  readonly name: string;
+  readonly concurrency: number;
+  readonly connection: QueueConnection;
+  readonly log: EngineLog;
+  /** Parses a job's data. */
+  readonly parse: (data: unknown) => T;
+  readonly handler: Handler<T>;
+  /** Subscribes to titles that are cancelled. */
+  readonly onCancel: (listener: (title: TitleId) => void) => () => void;
+  /** Called after a job failed for good. */
+  readonly failed: (title: TitleId) => Promise<void>;
+}
+
+/** Works on a queue until it is closed. */
+export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
+  const { log } = options;
+  const tasks = new Set<Task>();
+  let handingBack = false;
+
+  const stop = (task: Task, why: Stop): void => {
+    if (task.stopped !== undefined) return;
+    task.stopped = why;
+    task.abort.abort(new PipelineError("encode.cancelled", `${task.jobId}: ${why}`));
+  };
+
+  const run = async (job: Job, token: string): Promise<void> => {
+    const jobId = job.id ?? "";
+    const task: Task = { jobId, abort: new AbortController(), stopped: undefined };
+    // Frozen long enough to lose a job, this process may be given it again while the first run does not know yet.
+    for (const other of tasks) if (other.jobId === jobId) stop(other, "lock-lost");
+    tasks.add(task);
+    const renewal = setInterval(() => {
+      job.extendLock(token, LOCK_MS).then(
+        (held) => {
+          if (!held) stop(task, "lock-lost");
+        },
+        // The database is away: nobody else can take the job either.
+        (error: unknown) => log.debug({ err: error, jobId }, "could not renew a job's lock"),
+      );
+    }, RENEW_MS);
+    const progress = sendLatest((value: EncodeProgress) => job.updateProgress(value), PROGRESS_MS);
+    try {
+      if (handingBack) stop(task, "handed-back");
+      task.abort.signal.throwIfAborted();
+      const { signal } = task.abort;
+      await options.handler(options.parse(job.data), { signal, attempt: job.attemptsMade + 1, report: progress.send });
+    } catch (error) {
+      await settle(job, token, task.stopped, error);
+    } finally {
+      progress.end();
+      clearInterval(renewal);
+      tasks.delete(task);
+    }
+  };
+
+  const { Worker } = withBackend(createPostgresBackend);
+  const worker = new Worker(options.queue, (job, token = "") => run(job, token), {
+    connection: options.connection,
+    name: options.name,
+    concurrency: options.concurrency,
+    lockDuration: LOCK_MS,
+    // Done above: BullMQ knows locks by job and not by token, and takes a renewal that failed for one that is late.
+    skipLockRenewal: true,
+    stalledInterval: 1_000,
+    // A killed worker says nothing against its job.
+    maxStalledCount: 1_000_000,
+    runRetryDelay: 500,
+  });
+  worker.on("error", (error) => log.warn({ err: error, queue: options.queue }, "a worker of the queue failed"));
+  worker.on("failed", (job) => {
+    if (job?.id === undefined || job.finishedOn === undefined || job.opts.removeOnFail === true) return;
+    options.failed(titleOfJobId(job.id)).catch((error: unknown) => log.debug({ err: error }, "a hint was not sent"));
+  });
+  const unsubscribe = options.onCancel((title) => {
+    for (const task of tasks) if (titleOfJobId(task.jobId) === title) stop(task, "cancelled");
+  });
+
+  const close = async (graceMs: number): Promise<void> => {
+    const closed = worker.close();
+    if (!(await endsWithin(closed, graceMs))) {
+      handingBack = true;
+      for (const task of tasks) stop(task, "handed-back");
+      if (!(await endsWithin(closed, DEAF_AFTER_MS))) {
+        const jobs = [...tasks].map((task) => task.jobId);
+        log.warn({ jobs }, "jobs go on after their worker was closed; others get them when this process ends");
+      }
+    }
+    unsubscribe();
+  };
+  let closing: Promise<void> | undefined;
+  return { close: ({ graceMs = 0 } = {}) => (closing ??= close(graceMs)) };
+}
+
+/** What becomes of a job whose handler gave up: always throws, in the words that BullMQ understands. */
+async function settle(job: Job, token: string, stopped: Stop | undefined, error: unknown): Promise<never> {
+  if (stopped === "handed-back") {
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
+  if (stopped === "cancelled") {
+    // Nobody needs to hear of it: it shall vanish.
+    job.opts.removeOnFail = true;
+    throw new UnrecoverableError(writeReason(new PipelineError("encode.cancelled", "the title was cancelled")));
+  }
+  const failure = toPipelineError(error);
+  if (!failure.retry) throw new UnrecoverableError(writeReason(failure));
+  throw new Error(writeReason(failure), { cause: error });
+}
+
+async function endsWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+  const timer = new AbortController();
+  const ended = promise.then(() => true);
+  const late = delay(ms, false, { signal: timer.signal }).catch(() => false);
+  const result = await Promise.race([ended, late]);
+  timer.abort();
+  return result;
+}
