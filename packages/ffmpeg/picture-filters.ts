@@ -39,7 +39,7 @@ function gridFilters({ picture, chunk, originMicroseconds }: VideoJob): readonly
     // setpts rounds towards zero in the source's clock, which may be too coarse for the origin; in µs both are whole.
     "settb=AVTB",
     ...(originMicroseconds === 0 ? [] : [`setpts=PTS-(${originMicroseconds})`]),
-    `fps=${num}/${den}:round=near${fromZero}`,
+    `fps=${num}/${den}:round=near:eof_action=pass${fromZero}`,
     ...(isLast ? [`tpad=stop_mode=clone:stop=${PADDED_FRAMES}`] : []),
     `trim=start_pts=${chunk.startFrame}:end_pts=${chunk.endFrame}`,
     `setpts=PTS-(${chunk.startFrame})`,

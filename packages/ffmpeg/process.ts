@@ -54,6 +54,7 @@ export async function runProcess(
   const [file, ...guarded] = guardedCommand(command, args);
   const child = execa(file, guarded, {
     ...sharedOptions,
+    stdin: "ignore",
     cancelSignal: options.signal,
     forceKillAfterDelay: GRACE_MS,
     maxBuffer: options.maxOutputBytes ?? 16 * 1024 * 1024,
@@ -87,7 +88,10 @@ export function startProcess(command: string, args: readonly string[], options: 
   child.catch(() => undefined);
   lowerPriority(child.pid, options.niceness);
 
-  const stderr = (child.stdio as readonly (Readable | null)[])[2] as Readable;
+  const { nodeChildProcess } = child;
+  const pipes = nodeChildProcess.stdio as readonly (Readable | null)[];
+  // stdio above asks for these pipes, so they are there.
+  const stderr = pipes[2] as Readable;
   let tail = Buffer.alloc(0);
   stderr.on("data", (bytes: Buffer) => {
     tail = Buffer.concat([tail, bytes]).subarray(-STDERR_TAIL_BYTES);
@@ -95,8 +99,8 @@ export function startProcess(command: string, args: readonly string[], options: 
   const stderrEnd = new Promise<void>((resolve) => stderr.once("close", resolve));
 
   const exit = new Promise<{ exitCode: number | null; signal: string | null }>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (exitCode: number | null, signal: string | null) => resolve({ exitCode, signal }));
+    nodeChildProcess.once("error", reject);
+    nodeChildProcess.once("exit", (exitCode: number | null, signal: string | null) => resolve({ exitCode, signal }));
   });
   const done = exit.then(
     async (ended) => {
@@ -115,7 +119,7 @@ export function startProcess(command: string, args: readonly string[], options: 
 
   return {
     pid: child.pid ?? -1,
-    outputs: (child.stdio as readonly (Readable | null)[]).slice(3).map((stream) => stream as Readable),
+    outputs: pipes.slice(3).map((stream) => stream as Readable),
     stderrTail: () => tail.toString(),
     done,
     kill: () => void child.kill("SIGKILL"),
@@ -124,7 +128,6 @@ export function startProcess(command: string, args: readonly string[], options: 
 
 /** `killDescendants` puts the child into its own process group, so Ctrl-C in a terminal reaches only us. */
 const sharedOptions = {
-  stdin: "ignore",
   reject: false,
   killDescendants: true,
   cleanup: true,
