@@ -47,7 +47,7 @@ const Values = z.object({
     .refine((text) => URL.canParse(text), "a URL, for instance file:///srv/media")
     .optional(),
   host: z.string().default("127.0.0.1"),
-  port: wholeNumber(0, 65_535).default(8080),
+  port: wholeNumber(0, 65_535).optional(),
   secret: z.string().min(MIN_SECRET_CHARACTERS, `at least ${MIN_SECRET_CHARACTERS} characters long`).optional(),
   slots: wholeNumber(1, 1024).default(() => availableParallelism()),
   logLevel: words(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
@@ -62,13 +62,18 @@ const Values = z.object({
 
 type Values = z.infer<typeof Values>;
 
+/** Where the front door listens when nobody says. */
+export const FRONT_DOOR_PORT = 8080;
+
 /** What a process of Gakuen was told, complete and checked. */
-export interface Config extends Readonly<Omit<Values, "databaseUrl" | "queueUrl" | "publicUrl">> {
+export interface Config extends Readonly<Omit<Values, "databaseUrl" | "queueUrl" | "publicUrl" | "port">> {
   /** undefined: the embedded PostgreSQL in `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** undefined: the embedded PostgreSQL, as for `databaseUrl`. */
   readonly queueUrl: string | undefined;
   readonly publicUrl: string | undefined;
+  /** undefined: the front door's own port, or that of the service's own URL. */
+  readonly port: number | undefined;
   readonly storeUrl: string;
   /**
    * Made and written to `{dataDir}/secret` when it is first asked for and none was given, so that a process that
@@ -131,6 +136,7 @@ export function loadConfig(sources: ConfigSources): Config {
     databaseUrl: values.databaseUrl,
     queueUrl: values.queueUrl ?? values.databaseUrl,
     publicUrl: values.publicUrl,
+    port: values.port,
     storeUrl: values.storeUrl ?? pathToFileURL(join(values.dataDir, "store")).href,
     get secret() {
       kept ??= keepSecret(values.dataDir);

@@ -1,6 +1,7 @@
 export * from "./config.ts";
 export * from "./http-client.ts";
 export * from "./http-problems.ts";
+export * from "./http-range.ts";
 export * from "./http-server.ts";
 export * from "./listen.ts";
 export * from "./log.ts";

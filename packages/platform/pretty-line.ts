@@ -16,6 +16,11 @@ function pair([name, value]: [string, unknown]): string {
   return `${name}=${JSON.stringify(value)}`;
 }
 
+/** Control characters as escapes: a message with a line feed or terminal codes must not look like lines of ours. */
+function plain(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+}
+
 /** The stack of what was thrown, where it helps: our own errors say in words what was wrong. */
 function stackOf(err: unknown): string {
   if (!isFields(err) || typeof err.stack !== "string" || (err.type === "PipelineError" && err.code !== "internal")) {
@@ -31,11 +36,14 @@ function stackOf(err: unknown): string {
 export function prettyLine(json: string): string {
   const { level, time, service, msg, err, ...context } = JSON.parse(json) as Fields;
   const label = pino.levels.labels[Number(level)] ?? String(level);
-  const rest: Fields = isFields(err) ? { ...context, error: err.message } : context;
+  const thrown: Fields = isFields(err)
+    ? { ...(err.code === undefined ? {} : { code: err.code }), error: err.message }
+    : {};
+  const rest: Fields = { ...context, ...thrown };
   const columns = [
     `${clock(time)} ${label.padEnd(5)}`,
     typeof service === "string" ? service : "",
-    typeof msg === "string" ? msg : "",
+    typeof msg === "string" ? plain(msg) : "",
     Object.entries(rest).map(pair).join(" "),
   ];
   return `${columns.filter((column) => column !== "").join("  ")}${stackOf(err)}\n`;

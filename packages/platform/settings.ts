@@ -57,7 +57,7 @@ export const settings = {
     flag: "--port",
     value: "port",
     description: "port to listen on; 0 takes any that is free",
-    default: "8080",
+    default: "8080 for the front door; the other services: the port of their URL below",
   },
   secret: {
     env: "GAKUEN_SECRET",

@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that an old Node can still say what is wrong instead of stumbling over TypeScript.
+const major = Number(process.versions.node.split(".")[0]);
+if (major < 24) {
+  process.stderr.write(
+    `gakuen needs Node 24 or newer; this is ${process.version}. On Linux "npx gakuen" brings its own; elsewhere install Node 24.\n`,
+  );
+  process.exit(78);
+}
+const { main } = await import("./main.ts");
+await main(process.argv);

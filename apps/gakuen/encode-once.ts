@@ -1,0 +1,101 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { AddTitle, MPD_NAME, PipelineError, type PlanSettings, planPrefix, type TitleView } from "@gakuen/contracts";
+import { parseSource } from "@gakuen/kaichou-intake";
+import type { Config, Log } from "@gakuen/platform";
+import { findTitleBySource, getTitle } from "@gakuen/records";
+import { viewTitle } from "@gakuen/shoki-publisher";
+import { type OneProcess, startOneProcess } from "./one-process.ts";
+
+export interface EncodeOnce {
+  readonly config: Config;
+  readonly log: Log;
+  /** An absolute path or a URL. */
+  readonly source: string;
+  readonly out: string;
+  readonly settings: PlanSettings;
+  readonly onProgress: (title: TitleView) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Database and media until the stream is complete; a second run of the same command finds them and goes on. */
+const WORK_FOLDER = ".gakuen";
+
+/**
+ * `gakuen encode`: the whole pipeline for one source, without a server. Leaves a folder that any web server can serve.
+ * Interrupted, it leaves its work folder, and the same command goes on from there; after an error nothing stays.
+ */
+export async function encodeOnce(wish: EncodeOnce): Promise<TitleView> {
+  const out = resolve(wish.out);
+  const work = join(out, WORK_FOLDER);
+  if (existsSync(join(out, MPD_NAME)))
+    throw new PipelineError("usage.invalid", `${out} already holds a stream; choose another folder or delete it`);
+  const madeOut = await mkdir(out, { recursive: true });
+  const config: Config = {
+    ...wish.config,
+    dataDir: work,
+    databaseUrl: undefined,
+    queueUrl: undefined,
+    storeUrl: pathToFileURL(join(work, "store")).href,
+    secret: crypto.randomUUID() + crypto.randomUUID(),
+  };
+  await mkdir(work, { recursive: true });
+  try {
+    const title = await encodeInto(config, wish);
+    await moveStream(join(work, "store", planPrefix(title.id, planOf(title))), out);
+    await rm(work, { recursive: true });
+    return title;
+  } catch (error) {
+    if (!wish.signal.aborted) await rm(madeOut ?? work, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function encodeInto(config: Config, wish: EncodeOnce): Promise<TitleView> {
+  await using gakuen = await startOneProcess({ config, log: wish.log, frontDoor: false });
+  const { records } = gakuen.foundation;
+  const ended = whenEnded(gakuen, wish);
+  const earlier = await findTitleBySource(records, parseSource(wish.source));
+  const id =
+    earlier?.id ?? (await gakuen.kaichou.add(AddTitle.parse({ source: wish.source, settings: wish.settings })));
+  const row = await getTitle(records, id);
+  if (row?.published) return viewTitle(records, row);
+  return ended;
+}
+
+/** The title when it is complete. There is only one in this catalogue. */
+function whenEnded({ shoki }: OneProcess, { onProgress, signal }: EncodeOnce): Promise<TitleView> {
+  return new Promise((resolve, reject) => {
+    const unsubscribe = shoki.subscribe((event) => {
+      if (event.kind !== "title") return;
+      onProgress(event.title);
+      if (event.title.state === "ready") finish(() => resolve(event.title));
+      else if (event.title.state === "failed") finish(() => reject(failureOf(event.title)));
+    });
+    const onAbort = (): void => finish(() => reject(signal.reason));
+    signal.addEventListener("abort", onAbort, { once: true });
+    function finish(settle: () => void): void {
+      unsubscribe();
+      signal.removeEventListener("abort", onAbort);
+      settle();
+    }
+  });
+}
+
+function failureOf(title: TitleView): PipelineError {
+  const { code, message } = title.error ?? { code: "internal", message: "the title failed without saying why" };
+  return new PipelineError(code as PipelineError["code"], message);
+}
+
+async function moveStream(from: string, to: string): Promise<void> {
+  // The manifest comes last: a folder with a manifest is complete.
+  const names = (await readdir(from)).sort((a, b) => Number(a === MPD_NAME) - Number(b === MPD_NAME));
+  for (const name of names) await rename(join(from, name), join(to, name));
+}
+
+function planOf(title: TitleView): NonNullable<TitleView["plan"]> {
+  if (title.plan) return title.plan;
+  throw new PipelineError("internal", `${title.id} is ready but has no plan`);
+}

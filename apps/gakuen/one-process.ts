@@ -1,0 +1,81 @@
+import type { Ingest } from "@gakuen/contracts";
+import { findTools } from "@gakuen/ffmpeg";
+import { dashboardRoutes } from "@gakuen/fukukaichou-dashboard";
+import { createKaichou, type Kaichou, sourceInPlace, sourceRoutes, titleControlRoutes } from "@gakuen/kaichou-intake";
+import { createKaikeishi, ingestRoutes } from "@gakuen/kaikeishi-uploader";
+import { startOtetsudai } from "@gakuen/otetsudai-encoder";
+import { type Config, createHttpServer, FRONT_DOOR_PORT, listen, type Log } from "@gakuen/platform";
+import { createShoki, type Shoki } from "@gakuen/shoki-publisher";
+import { type Foundation, openFoundation } from "./foundation.ts";
+import { version } from "./version.ts";
+
+/** All five services in one process: calls are calls, sources are read in place. */
+export interface OneProcess extends AsyncDisposable {
+  readonly foundation: Foundation;
+  readonly kaichou: Kaichou;
+  readonly shoki: Shoki;
+  /** Where the front door listens; undefined when it was not opened. */
+  readonly url: string | undefined;
+}
+
+export interface OneProcessOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** Without the front door nobody can look in: for a single encode. */
+  readonly frontDoor: boolean;
+}
+
+/** Time that encoders in hand are given at a stop; then their chunks go back to the queue. */
+const GRACE_MS = 2000;
+
+export async function startOneProcess({ config, log, frontDoor }: OneProcessOptions): Promise<OneProcess> {
+  await using stack = new AsyncDisposableStack();
+  const tools = await findTools(config);
+  const foundation = stack.use(await openFoundation(config, log));
+  const named = (service: string): Log => log.child({ service });
+
+  const kaikeishi = createKaikeishi({ ...foundation, log: named("kaikeishi") });
+  const shoki = createShoki({ ...foundation, log: named("shoki") });
+  const kaichou = createKaichou({ ...foundation, tools, encoderAddress: sourceInPlace, log: named("kaichou") });
+
+  const url = frontDoor
+    ? await openFrontDoor(stack, config, named("front"), { foundation, kaikeishi, shoki, kaichou })
+    : undefined;
+
+  const publishing = shoki.start();
+  stack.defer(() => publishing.stop());
+  const intake = await kaichou.start();
+  stack.defer(() => intake.stop());
+  const otetsudai = startOtetsudai({
+    ...foundation,
+    tools,
+    ingest: kaikeishi,
+    slots: config.slots,
+    log: named("otetsudai"),
+  });
+  stack.defer(() => otetsudai.close({ graceMs: GRACE_MS }));
+
+  const started = stack.move();
+  return { foundation, kaichou, shoki, url, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+async function openFrontDoor(
+  stack: AsyncDisposableStack,
+  config: Config,
+  log: Log,
+  services: { foundation: Foundation; kaikeishi: Ingest; shoki: Shoki; kaichou: Kaichou },
+): Promise<string> {
+  const server = createHttpServer({ log, service: "gakuen", version });
+  ingestRoutes(server, services.kaikeishi);
+  titleControlRoutes(server, services.kaichou);
+  sourceRoutes(server, services.foundation.records, services.foundation.tokens);
+  services.shoki.routes(server);
+  dashboardRoutes(server);
+  const url = await listen(server, { host: config.host, port: config.port ?? FRONT_DOOR_PORT });
+  stack.defer(async () => {
+    // Open event streams and held segment requests would keep the server for ever.
+    server.server.closeAllConnections();
+    await server.close();
+  });
+  return config.publicUrl ?? url;
+}

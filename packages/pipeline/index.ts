@@ -1,0 +1,3 @@
+export { encodeJob } from "./encode-jobs.ts";
+export { planTitle } from "./plan-title.ts";
+export { backgroundPriority, viewerPriority } from "./priority.ts";

@@ -1,0 +1,86 @@
+/** The list of titles with live progress: one page without a build step. The script is small on purpose. */
+export const dashboardPage = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Gakuen</title>
+<link rel="icon" href="data:,">
+<style>
+  :root { color-scheme: light dark; --line: #d9dce3; --soft: #5c6270; --accent: #2f5bea; --bad: #b3261e; --bar: #e7e9ef; }
+  @media (prefers-color-scheme: dark) { :root { --line: #2b2f39; --soft: #a4a9b6; --accent: #9db8ff; --bad: #ffb4a8; --bar: #23262e; } }
+  body { margin: 0 auto; max-width: 56rem; padding: 2rem 1rem; font: 16px/1.5 system-ui, sans-serif; }
+  h1 { font-size: 1.4rem; margin: 0 0 1.5rem; } h1 small { font-weight: 400; color: var(--soft); font-size: 1rem; }
+  form { display: flex; gap: .5rem; margin-bottom: 1.5rem; flex-wrap: wrap; }
+  input { flex: 1; min-width: 14rem; font: inherit; padding: .45rem .6rem; border: 1px solid var(--line); border-radius: 6px; background: transparent; color: inherit; }
+  button { font: inherit; padding: .45rem .9rem; border: 1px solid var(--line); border-radius: 6px; background: transparent; color: inherit; cursor: pointer; }
+  button.main { background: var(--accent); color: Canvas; border-color: transparent; }
+  ul { list-style: none; margin: 0; padding: 0; } li { border-top: 1px solid var(--line); padding: .9rem 0; }
+  .row { display: flex; gap: 1rem; align-items: baseline; flex-wrap: wrap; } .name { font-weight: 600; flex: 1; min-width: 12rem; overflow-wrap: anywhere; }
+  .state { color: var(--soft); font-variant-numeric: tabular-nums; } .error { color: var(--bad); margin: .3rem 0 0; overflow-wrap: anywhere; }
+  progress { width: 100%; height: 6px; margin-top: .5rem; appearance: none; border: 0; background: var(--bar); border-radius: 3px; overflow: hidden; }
+  progress::-webkit-progress-bar { background: var(--bar); } progress::-webkit-progress-value { background: var(--accent); } progress::-moz-progress-bar { background: var(--accent); }
+  a { color: var(--accent); } .empty { color: var(--soft); } #note { color: var(--bad); min-height: 1.5rem; margin: 0; }
+</style>
+</head>
+<body>
+<h1>学園 Gakuen <small>titles</small></h1>
+<form id="add"><input id="source" name="source" required aria-label="Source" placeholder="/path/on/the/server/film.mkv or https://…"><button class="main">Add</button></form>
+<p id="note" role="status"></p>
+<ul id="titles" aria-label="Titles"></ul>
+<p id="empty" class="empty" hidden>Nothing here yet. Add a file or a URL above.</p>
+<script>
+const list = document.getElementById("titles");
+const note = document.getElementById("note");
+const items = new Map();
+const words = { waiting: "waiting", preparing: "inspecting", encoding: "encoding", ready: "ready", failed: "failed", cancelled: "cancelled", removing: "removing" };
+const actions = { waiting: ["cancel"], preparing: ["cancel"], encoding: ["cancel"], ready: ["remove"], failed: ["retry", "remove"], cancelled: ["retry", "remove"], removing: [] };
+const element = (name, properties, ...children) => { const node = Object.assign(document.createElement(name), properties); node.append(...children); return node; };
+
+async function ask(method, path, body) {
+  const response = await fetch(path, { method, headers: body ? { "content-type": "application/json" } : {}, body: body && JSON.stringify(body) });
+  if (response.ok) { note.textContent = ""; return true; }
+  const problem = await response.json().catch(() => ({}));
+  note.textContent = problem.detail || "The server answered " + response.status + ".";
+  return false;
+}
+function act(title, action) {
+  if (action === "remove" && !confirm("Remove “" + title.name + "” and all its media?")) return;
+  ask(action === "remove" ? "DELETE" : "POST", "/api/titles/" + title.id + (action === "remove" ? "" : "/" + action));
+}
+function show(title) {
+  const percent = Math.floor(title.progress * 100);
+  const row = element("div", { className: "row" }, element("span", { className: "name", textContent: title.name }));
+  if (title.plan && title.state !== "failed" && title.state !== "cancelled" && title.state !== "removing")
+    row.append(element("a", { href: title.links.watch, textContent: title.playable ? "Watch" : "Watch (starting)" }));
+  row.append(element("span", { className: "state", textContent: words[title.state] + (title.state === "encoding" ? " " + percent + " %" : "") }));
+  for (const action of actions[title.state]) row.append(element("button", { textContent: action[0].toUpperCase() + action.slice(1), onclick: () => act(title, action) }));
+  const item = element("li", {}, row);
+  if (title.state === "encoding") { const bar = element("progress", { max: 1, value: title.progress }); bar.setAttribute("aria-label", "Progress of " + title.name); item.append(bar); }
+  if (title.error) item.append(element("p", { className: "error", textContent: title.error.code + ": " + title.error.message }));
+  const old = items.get(title.id);
+  if (old) { if (!old.contains(document.activeElement) || old.dataset.state !== title.state) old.replaceWith(item); else return; } else list.prepend(item);
+  item.dataset.state = title.state;
+  items.set(title.id, item);
+  document.getElementById("empty").hidden = true;
+}
+async function load() {
+  const { titles } = await (await fetch("/api/titles?limit=200")).json();
+  list.replaceChildren(); items.clear();
+  for (const title of titles.reverse()) show(title);
+  document.getElementById("empty").hidden = titles.length > 0;
+}
+document.getElementById("add").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const source = document.getElementById("source");
+  if (await ask("POST", "/api/titles", { source: source.value.trim() })) source.value = "";
+});
+const events = new EventSource("/api/events");
+// After a lost connection anything may have changed.
+events.onopen = load;
+events.addEventListener("title", (event) => show(JSON.parse(event.data)));
+events.addEventListener("removed", (event) => { const { id } = JSON.parse(event.data); items.get(id)?.remove(); items.delete(id); });
+</script>
+</body>
+</html>
+`;

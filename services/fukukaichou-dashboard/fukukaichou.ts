@@ -1,0 +1,31 @@
+import httpProxy from "@fastify/http-proxy";
+import type { HttpServer } from "@gakuen/platform";
+import { dashboardPage } from "./dashboard-page.ts";
+
+/** The dashboard. */
+export function dashboardRoutes(server: HttpServer): void {
+  server.get("/", { schema: { hide: true } }, async (_request, reply) =>
+    reply.type("text/html; charset=utf-8").header("cache-control", "no-cache").send(dashboardPage),
+  );
+}
+
+export interface Upstreams {
+  readonly kaichouUrl: string;
+  readonly shokiUrl: string;
+}
+
+/**
+ * The front door where the other services run elsewhere: what changes titles goes to Kaichou, what reads them and all
+ * media go to Shoki.
+ */
+export function frontDoorRoutes(server: HttpServer, { kaichouUrl, shokiUrl }: Upstreams): void {
+  const common = { httpMethods: ["GET", "HEAD", "OPTIONS"] };
+  server.register(httpProxy, { ...common, upstream: shokiUrl, prefix: "/api", rewritePrefix: "/api" });
+  server.register(httpProxy, { ...common, upstream: shokiUrl, prefix: "/watch", rewritePrefix: "/watch" });
+  server.register(httpProxy, {
+    upstream: kaichouUrl,
+    prefix: "/api",
+    rewritePrefix: "/api",
+    httpMethods: ["POST", "PUT", "PATCH", "DELETE"],
+  });
+}

@@ -1,0 +1,1 @@
+export { dashboardRoutes, frontDoorRoutes, type Upstreams } from "./fukukaichou.ts";

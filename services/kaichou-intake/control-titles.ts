@@ -1,0 +1,71 @@
+import { type AddTitle, PipelineError, type TitleId, type TitleState, titlePrefix } from "@gakuen/contracts";
+import type { Engine } from "@gakuen/engine";
+import type { Log } from "@gakuen/platform";
+import { deleteTitle, getTitle, insertTitle, moveTitle, type Records, type TitleRow } from "@gakuen/records";
+import type { ObjectStore } from "@gakuen/storage";
+import { parseSource } from "./source-address.ts";
+import { nameFromSource, newTitleId } from "./title-name.ts";
+
+export interface ControlParts {
+  readonly records: Records;
+  readonly engine: Engine;
+  readonly store: ObjectStore;
+  readonly log: Log;
+}
+
+/** Takes a source in. The row is written first; if we die before the job is queued, the reconciler queues it. */
+export async function addTitle({ records, engine, log }: ControlParts, wish: AddTitle): Promise<TitleId> {
+  const source = parseSource(wish.source);
+  const name = wish.name ?? nameFromSource(source);
+  const id = newTitleId(name);
+  await insertTitle(records, { id, name, source, settings: wish.settings, priority: wish.priority });
+  await engine.addPrepare({ title: id }, { priority: wish.priority + 1 });
+  log.info({ title: id, source: wish.source }, "title taken in");
+  return id;
+}
+
+/** Stops a title: nothing of it is encoded any more; what is stored stays for a retry. */
+export async function cancelTitle({ records, engine, log }: ControlParts, id: TitleId): Promise<void> {
+  const row = await existing(records, id);
+  if (row.published || !(await moveTitle(records, id, { from: ["waiting", "preparing", "encoding"], to: "cancelled" })))
+    throw wrongState(row, "cancelled", "only a title that is not finished can be cancelled");
+  await engine.cancelTitle(id);
+  log.info({ title: id }, "title cancelled");
+}
+
+/** Starts a failed or cancelled title again; what is stored is not encoded again. */
+export async function retryTitle({ records, engine, log }: ControlParts, id: TitleId): Promise<void> {
+  const row = await existing(records, id);
+  if (row.state !== "failed" && row.state !== "cancelled")
+    throw wrongState(row, "retried", "only a failed or cancelled title can be retried");
+  // Left-overs first: a job of the old run would stand in the way of the new one's.
+  await engine.cancelTitle(id);
+  await engine.clearFailures(id);
+  await moveTitle(records, id, { from: ["failed", "cancelled"], to: "waiting" });
+  await engine.addPrepare({ title: id }, { priority: row.priority + 1 });
+  log.info({ title: id }, "title retried");
+}
+
+/** Removes a title and every object of it. Interrupted, it is finished by the reconciler. */
+export async function removeTitle(parts: ControlParts, id: TitleId): Promise<void> {
+  const { records, engine, store, log } = parts;
+  const row = await existing(records, id);
+  // From here on the uploader takes nothing for this title.
+  await moveTitle(records, id, { from: ["waiting", "preparing", "encoding", "failed", "cancelled"], to: "removing" });
+  await engine.cancelTitle(id);
+  await engine.clearFailures(id);
+  const objects = await store.deletePrefix(titlePrefix(id));
+  await deleteTitle(records, id);
+  log.info({ title: id, name: row.name, objects }, "title removed");
+}
+
+async function existing(records: Records, id: TitleId): Promise<TitleRow> {
+  const row = await getTitle(records, id);
+  if (row) return row;
+  throw new PipelineError("title.not-found", `there is no title ${id}`);
+}
+
+function wrongState(row: TitleRow, wish: string, rule: string): PipelineError {
+  const state: TitleState = row.published ? "ready" : row.state;
+  return new PipelineError("title.wrong-state", `${row.id} is ${state} and cannot be ${wish}: ${rule}`);
+}

@@ -1,0 +1,25 @@
+import { isAbsolute } from "node:path";
+import { fileURLToPath } from "node:url";
+import { PipelineError, SourceAddress } from "@gakuen/contracts";
+
+/**
+ * What a person wrote, as an address: an absolute path, a file:// URL, or an http(s) URL.
+ * Errors: `usage.invalid`.
+ */
+export function parseSource(text: string): SourceAddress {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (scheme === "http" || scheme === "https") {
+    const parsed = SourceAddress.safeParse({ kind: "http", url: text });
+    if (parsed.success) return parsed.data;
+    throw new PipelineError("usage.invalid", `${text} is not a valid URL`);
+  }
+  if (scheme === "file") return { kind: "file", path: fileURLToPath(text) };
+  if (scheme)
+    throw new PipelineError("usage.invalid", `${scheme}:// sources are not supported; use a path, http:// or https://`);
+  if (!isAbsolute(text))
+    throw new PipelineError("usage.invalid", `${text} is a relative path; give the full path on the server`);
+  return { kind: "file", path: text };
+}
+
+/** The address as a person would write it. */
+export const showSource = (source: SourceAddress): string => (source.kind === "file" ? source.path : source.url);

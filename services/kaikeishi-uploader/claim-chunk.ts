@@ -1,0 +1,49 @@
+import { type Chunk, type ChunkRef, type Claim, PipelineError, type Plan } from "@gakuen/contracts";
+import type { Tokens } from "@gakuen/platform";
+import { chunkReceipts, getPlan, type Records, takeClaim } from "@gakuen/records";
+import { z } from "zod";
+
+/** A token outlives the longest chunk by far; it is the claim that fences, not the clock. */
+const TOKEN_SECONDS = 6 * 60 * 60;
+
+/** What a job's grant proves: its bearer may make this chunk. */
+export const grantClaims = z.object({ title: z.string(), plan: z.string(), chunk: z.string() });
+
+export interface ClaimParts {
+  readonly records: Records;
+  readonly tokens: Tokens;
+}
+
+/** Plan and chunk that a reference names. Errors: `ingest.title-gone`. */
+export async function resolveChunk(records: Records, ref: ChunkRef): Promise<{ plan: Plan; chunk: Chunk }> {
+  const plan = await getPlan(records, ref.title, ref.plan);
+  const chunk = plan?.chunks.find((candidate) => candidate.id === ref.chunk);
+  if (!plan || !chunk)
+    throw new PipelineError("ingest.title-gone", `title ${ref.title} has no plan ${ref.plan} with chunk ${ref.chunk}`);
+  return { plan, chunk };
+}
+
+/**
+ * Gives a chunk to the caller and takes it away from whoever had it; tells when nothing is left to do.
+ * Errors: `ingest.unauthorized`, `ingest.title-gone`.
+ */
+export async function claimChunk({ records, tokens }: ClaimParts, ref: ChunkRef, grant: string): Promise<Claim> {
+  const granted = grantClaims.safeParse(await tokens.verify("grant", grant));
+  if (
+    !granted.success ||
+    granted.data.title !== ref.title ||
+    granted.data.plan !== ref.plan ||
+    granted.data.chunk !== ref.chunk
+  )
+    throw new PipelineError("ingest.unauthorized", `the grant is not for chunk ${ref.chunk} of ${ref.title}`);
+
+  const { chunk } = await resolveChunk(records, ref);
+  const receipts = await chunkReceipts(records, ref);
+  if (receipts.length === chunk.tracks.length * chunk.segments) return { state: "complete" };
+
+  const claim = await takeClaim(records, ref);
+  if (claim.state === "title-gone")
+    throw new PipelineError("ingest.title-gone", `title ${ref.title} is not being encoded any more`);
+  const token = await tokens.sign("ingest", { ...ref, attempt: claim.attempt }, TOKEN_SECONDS);
+  return { state: "open", attempt: claim.attempt, token };
+}

@@ -1,0 +1,2 @@
+export { createKaikeishi, type KaikeishiDeps } from "./kaikeishi.ts";
+export { ingestRoutes } from "./routes.ts";

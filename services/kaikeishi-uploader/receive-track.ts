@@ -1,0 +1,122 @@
+import {
+  type ChunkRef,
+  type IngestResult,
+  INIT_NUMBER,
+  PipelineError,
+  segmentKey,
+  segmentSpans,
+  type Track,
+} from "@gakuen/contracts";
+import { type InitInfo, readFragment, readInit, splitCmaf } from "@gakuen/media";
+import type { Log } from "@gakuen/platform";
+import { chunkReceipts, dropChunkReceipts, findReceipt, type Records } from "@gakuen/records";
+import type { ObjectStore } from "@gakuen/storage";
+import { checkFragment, checkInit } from "./check-segment.ts";
+import { type ClaimedChunk, sha256, storeSegment } from "./store-segment.ts";
+
+/** One segment is held in memory while it is checked and stored; four seconds of the highest rung are a tenth of this. */
+const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
+
+export interface ReceiveParts {
+  readonly records: Records;
+  readonly store: ObjectStore;
+  readonly log: Log;
+}
+
+/**
+ * Takes one track of a claimed chunk as it is being encoded: split, check against the plan, make durable, next.
+ * The sender is read no faster than the store writes.
+ */
+export async function receiveTrack(
+  parts: ReceiveParts,
+  claimed: ClaimedChunk,
+  track: Track,
+  range: { readonly firstSegment: number; readonly segments: number },
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<IngestResult> {
+  const { records, log } = parts;
+  const { ref } = claimed;
+  const contentType = track.kind === "video" ? "video/mp4" : "audio/mp4";
+  const spans = segmentSpans(track, range.firstSegment, range.segments);
+  const known = new Map(
+    (await chunkReceipts(records, ref))
+      .filter((receipt) => receipt.track === track.id)
+      .map((receipt) => [receipt.number, receipt]),
+  );
+  let init: InitInfo | undefined;
+  let stored = 0;
+  let matched = 0;
+
+  for await (const part of splitCmaf(body, { maxPartBytes: MAX_SEGMENT_BYTES })) {
+    signal.throwIfAborted();
+    const checksum = sha256(part.bytes);
+    if (part.kind === "init") {
+      init = readInit(part.bytes);
+      checkInit(track, init);
+      const earlier = await findReceipt(records, ref.title, ref.plan, track.id, INIT_NUMBER);
+      if (earlier?.sha256 === checksum) continue;
+      const segment = { track: track.id, number: INIT_NUMBER, start: 0, duration: 0, ...part, sha256: checksum };
+      await storeSegment(parts, claimed, segment, contentType, signal);
+      continue;
+    }
+    if (!init) throw new PipelineError("ingest.malformed", "a fragment came before the init segment");
+    const next = spans.next();
+    if (next.done)
+      throw new PipelineError(
+        "ingest.mismatch",
+        `${track.id} of chunk ${ref.chunk} has more than the planned ${range.segments} segments`,
+      );
+    const span = next.value;
+    checkFragment(track, span, readFragment(part.bytes, init));
+    const earlier = known.get(span.number);
+    if (earlier?.sha256 === checksum) {
+      matched += 1;
+      continue;
+    }
+    if (earlier) return await disagree(parts, claimed, track, span.number);
+    await storeSegment(parts, claimed, { track: track.id, ...span, ...part, sha256: checksum }, contentType, signal);
+    stored += 1;
+    log.debug({ track: track.id, segment: span.number, bytes: part.bytes.byteLength }, "segment stored");
+  }
+
+  const received = stored + matched;
+  if (received !== range.segments)
+    throw new PipelineError(
+      "ingest.mismatch",
+      `${track.id} of chunk ${ref.chunk} ended after ${received} of ${range.segments} segments`,
+    );
+  await verifyStored(parts, ref, track);
+  return { stored, matched };
+}
+
+/** Two encoders made different bytes of one segment: what is stored of the chunk is forgotten, and it is made anew. */
+async function disagree(
+  { records, log }: ReceiveParts,
+  { ref, attempt }: ClaimedChunk,
+  track: Track,
+  number: number,
+): Promise<never> {
+  log.warn({ track: track.id, segment: number }, "two encoders disagree: the chunk is made anew");
+  await dropChunkReceipts(records, ref, attempt);
+  throw new PipelineError(
+    "ingest.mismatch",
+    `segment ${number} of ${track.id} was stored earlier with other bytes; the chunk is made anew. ` +
+      "If this happens often, the encoders run different versions of ffmpeg.",
+  );
+}
+
+/** The last look before anything is acknowledged: every object of the track in this chunk is there, in its length. */
+async function verifyStored({ records, store }: ReceiveParts, ref: ChunkRef, track: Track): Promise<void> {
+  const receipts = (await chunkReceipts(records, ref)).filter((receipt) => receipt.track === track.id);
+  await Promise.all(
+    receipts.map(async (receipt) => {
+      const object = await store.stat(receipt.key);
+      if (object?.bytes === receipt.bytes) return;
+      throw new PipelineError(
+        "store.unavailable",
+        `${segmentKey(ref.title, ref.plan, receipt.track, receipt.number)} should have ${receipt.bytes} bytes in the store but has ${object?.bytes ?? "gone"}`,
+      );
+    }),
+  );
+}

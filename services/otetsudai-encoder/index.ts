@@ -1,0 +1,2 @@
+export { createHttpIngest } from "./http-ingest.ts";
+export { type OtetsudaiDeps, startOtetsudai } from "./otetsudai.ts";

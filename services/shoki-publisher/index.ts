@@ -1,0 +1,3 @@
+export { viewTitle } from "./catalogue.ts";
+export type { CatalogueEvent } from "./live-catalogue.ts";
+export { createShoki, type Shoki, type ShokiDeps } from "./shoki.ts";

@@ -1,0 +1,127 @@
+import {
+  INIT_NUMBER,
+  MASTER_PLAYLIST_NAME,
+  MPD_NAME,
+  PipelineError,
+  type Plan,
+  type PlanId,
+  planPrefix,
+  segmentCount,
+  type TitleId,
+  type Track,
+} from "@gakuen/contracts";
+import { findReceipt, getPlan, getTitle, type Receipt, type Records, type TitleRow } from "@gakuen/records";
+import type { ObjectStore } from "@gakuen/storage";
+import { type ManifestText, plannedManifest } from "./manifests.ts";
+import { MPD_TYPE, PLAYLIST_TYPE } from "./publish-title.ts";
+import type { ServedObject } from "./serve-object.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
+
+export interface WatchParts {
+  readonly records: Records;
+  readonly store: ObjectStore;
+  readonly waitingRoom: WaitingRoom;
+}
+
+/**
+ * How long a request is held for something that is being made. Longer than a segment takes: dash.js gives up after
+ * three refusals; shorter than the 10 to 20 s after which players and proxies drop a silent request.
+ */
+const HOLD_MS = 8000;
+const LOOK_AGAIN_MS = 100;
+
+/** The id of a title's current plan; waits a little for one that is being planned. */
+export async function currentPlan({ records }: WatchParts, title: TitleId, gone: AbortSignal): Promise<PlanId> {
+  const until = Date.now() + HOLD_MS;
+  while (true) {
+    const row = await existing(records, title);
+    if (row.plan) return row.plan;
+    if (row.error) throw new PipelineError("segment.not-found", `${title} failed: ${row.error.message}`);
+    if (gone.aborted || Date.now() > until)
+      throw new PipelineError("segment.not-ready", `${title} is not planned yet; try again in a moment`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
+}
+
+/** A manifest: the published one where the title is complete, else what the plan alone says. */
+export async function findManifest(
+  { records, store }: WatchParts,
+  title: TitleId,
+  planId: PlanId,
+  name: string,
+): Promise<ManifestText | ServedObject> {
+  const row = await existing(records, title);
+  const plan = await existingPlan(records, title, planId);
+  if (row.published && row.plan === planId) {
+    const key = planPrefix(title, planId) + name;
+    const object = await store.stat(key);
+    if (object && (name === MPD_NAME || name.endsWith(".m3u8")))
+      return { key, bytes: object.bytes, etag: `"${object.etag}"`, type: name === MPD_NAME ? MPD_TYPE : PLAYLIST_TYPE };
+  }
+  const manifest = plannedManifest(plan, name);
+  if (manifest) return manifest;
+  throw new PipelineError(
+    "segment.not-found",
+    `${title} has no ${name}; it has ${MPD_NAME} and ${MASTER_PLAYLIST_NAME}`,
+  );
+}
+
+/** A segment of a title; one that is still to be made is waited for. */
+export async function findSegment(
+  parts: WatchParts,
+  wanted: { readonly title: TitleId; readonly planId: PlanId; readonly track: string; readonly file: string },
+  gone: AbortSignal,
+): Promise<ServedObject> {
+  const { title, planId } = wanted;
+  const plan = await existingPlan(parts.records, title, planId);
+  const track = plan.tracks.find((candidate) => candidate.id === wanted.track);
+  const number = segmentNumber(wanted.file);
+  if (!track || number === undefined || number > segmentCount(track))
+    throw new PipelineError("segment.not-found", `${title} has no ${wanted.track}/${wanted.file}`);
+
+  const stored = await findReceipt(parts.records, title, planId, track.id, number);
+  if (stored) return asObject(stored, track);
+  const row = await existing(parts.records, title);
+  if (row.state !== "encoding")
+    throw new PipelineError(
+      "segment.not-found",
+      `${title} is ${row.state}: ${wanted.track}/${wanted.file} was not made`,
+    );
+  const receipt = await parts.waitingRoom.wait(
+    { title, planId, plan, track: track.id, number },
+    gone,
+    AbortSignal.timeout(HOLD_MS),
+  );
+  if (receipt) return asObject(receipt, track);
+  throw new PipelineError(
+    "segment.not-ready",
+    `${wanted.track}/${wanted.file} is still being encoded; try again in a moment`,
+  );
+}
+
+const segmentNumber = (file: string): number | undefined => {
+  if (file === "init.mp4") return INIT_NUMBER;
+  const match = /^([1-9]\d{0,8})\.m4s$/.exec(file);
+  return match ? Number(match[1]) : undefined;
+};
+
+function asObject(receipt: Receipt, track: Track): ServedObject {
+  return {
+    key: receipt.key,
+    bytes: receipt.bytes,
+    etag: `"${receipt.sha256.slice(0, 32)}"`,
+    type: track.kind === "video" ? "video/mp4" : "audio/mp4",
+  };
+}
+
+async function existing(records: Records, title: TitleId): Promise<TitleRow> {
+  const row = await getTitle(records, title);
+  if (row && row.state !== "removing") return row;
+  throw new PipelineError("title.not-found", `there is no title ${title}`);
+}
+
+async function existingPlan(records: Records, title: TitleId, planId: PlanId): Promise<Plan> {
+  const plan = await getPlan(records, title, planId);
+  if (plan) return plan;
+  throw new PipelineError("segment.not-found", `title ${title} has no plan ${planId}`);
+}
