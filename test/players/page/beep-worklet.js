@@ -1,0 +1,16 @@
+/** Tells the AudioContext time of each sample at which sound begins after at least 0.3 s of silence. */
+class BeepDetector extends AudioWorkletProcessor {
+  lastLoud = Number.NEGATIVE_INFINITY;
+
+  process([input]) {
+    const samples = input[0] ?? [];
+    for (let i = 0; i < samples.length; i++) {
+      if (Math.abs(samples[i]) < 0.02) continue;
+      const frame = currentFrame + i;
+      if (frame - this.lastLoud > 0.3 * sampleRate) this.port.postMessage(frame / sampleRate);
+      this.lastLoud = frame;
+    }
+    return true;
+  }
+}
+registerProcessor("beep-detector", BeepDetector);
