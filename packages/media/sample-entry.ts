@@ -54,10 +54,10 @@ const codecs: Readonly<Record<string, (type: string, boxes: Buffer) => string>> 
   "ec-3": () => "ec-3",
 };
 
-/** profile_idc, constraint flags and level_idc as hexadecimal (RFC 6381 §3.3, ISO/IEC 14496-15 §5.3.3.1). */
+/** profile_idc, constraint flags and level_idc as lower-case hexadecimal (RFC 6381 §3.3, ISO/IEC 14496-15 §5.3.3.1). */
 function avcCodec(type: string, boxes: Buffer): string {
   const avcC = configuration(boxes, "avcC", 4);
-  return `${type}.${avcC.subarray(1, 4).toString("hex").toUpperCase()}`;
+  return `${type}.${avcC.subarray(1, 4).toString("hex")}`;
 }
 
 /** ISO/IEC 14496-15 Annex E.3. */
