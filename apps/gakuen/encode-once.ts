@@ -62,7 +62,8 @@ async function encodeInto(config: Config, wish: EncodeOnce): Promise<TitleView> 
     earlier?.id ?? (await gakuen.kaichou.add(AddTitle.parse({ source: wish.source, settings: wish.settings })));
   const row = await getTitle(records, id);
   if (row?.published) return viewTitle(records, row);
-  return ended;
+  // Awaited here: what is returned unawaited leaves the scope, and the scope's end closes everything.
+  return await ended;
 }
 
 /** The title when it is complete. There is only one in this catalogue. */

@@ -47,7 +47,9 @@ function rungArgs(job: VideoJob, track: VideoTrack, index: number, pipe: number)
     ...["-c:v", encoder.name, "-preset", encoder.preset, "-crf", `${encoder.crf}`],
     ...["-maxrate", `${encoder.maxrate}`, "-bufsize", `${encoder.bufsize}`],
     // Every rung begins its segments at the same frames, so scene cuts make no keyframes.
-    ...["-g", group, "-keyint_min", group, "-sc_threshold", "0", "-x264-params", "stitchable=1:open-gop=0"],
+    ...["-g", group, "-keyint_min", group, "-sc_threshold", "0"],
+    // x264 writes the profile that it uses, not the one that it may: with 8x8dct even `ultrafast` is High.
+    ...["-x264-params", "stitchable=1:open-gop=0:8x8dct=1"],
     // The manifest already says the codec string, so profile and level are not the encoder's choice.
     ...["-profile:v", encoder.profile, "-level:v", `${encoder.level}`, "-pix_fmt", encoder.pixelFormat],
     ...["-color_primaries", colour.primaries, "-color_trc", colour.transfer],

@@ -43,7 +43,7 @@ export function explain(
     for (const track of tracks)
       say(
         `rate of ${track.id}`,
-        `crf ${track.encoder.crf}, at most ${Math.round(track.encoder.maxrate / 1000)} kbit/s, level ${track.encoder.level / 10}`,
+        `crf ${track.encoder.crf}, at most ${Math.round(track.encoder.maxrate / 1000)} kbit/s, level ${(track.encoder.level / 10).toFixed(1)}`,
         "constant quality, capped for the picture's size and rate; the lowest level whose limits (ITU-T H.264, Table A-1) hold that",
       );
     say(
