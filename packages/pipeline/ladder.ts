@@ -58,7 +58,7 @@ function scaleInto(height: number, width: number, displayHeight: number): number
 /** The height of the smallest 16:9 (or 9:16) box that holds the picture. */
 function nominalHeight(width: number, height: number): number {
   const [long, short] = width >= height ? [width, height] : [height, width];
-  return even(Math.max(short, (long * 9) / 16));
+  return Math.ceil(Math.max(short, (long * 9) / 16) / 2) * 2;
 }
 
 function even(value: number): number {
