@@ -147,11 +147,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     clearFailures: (title) => clearFailures(queues, title),
     onFailure: signals.onFailure,
     onProgress: signals.onProgress,
-    workPrepare: (handler, { concurrency }) =>
-      work(queueNames.prepare, concurrency, (data) => PrepareJob.parse(data), handler),
-    workEncode: (handler, { slots }) => work(queueNames.encode, slots, (data) => EncodeJob.parse(data), handler),
-    workPublish: (handler, { concurrency }) =>
-      work(queueNames.publish, concurrency, (data) => PublishJob.parse(data), handler),
+    workPrepare: (handler, { concurrency }) => work(queueNames.prepare, concurrency, parser(PrepareJob), handler),
+    workEncode: (handler, { slots }) => work(queueNames.encode, slots, parser(EncodeJob), handler),
+    workPublish: (handler, { concurrency }) => work(queueNames.publish, concurrency, parser(PublishJob), handler),
     counts: async () => ({
       prepare: await countJobs(queues.prepare),
       encode: await countJobs(queues.encode),
@@ -159,6 +157,17 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     }),
     close,
     [Symbol.asyncDispose]: close,
+  };
+}
+
+/** A job's data was written by another process, perhaps of another version. */
+function parser<T>(schema: {
+  safeParse(data: unknown): { success: true; data: T } | { success: false; error: Error };
+}) {
+  return (data: unknown): T => {
+    const parsed = schema.safeParse(data);
+    if (parsed.success) return parsed.data;
+    throw new PipelineError("usage.invalid", `this is not a job: ${parsed.error.message}`, { cause: parsed.error });
   };
 }
 

@@ -8,12 +8,12 @@ import { type QueueConnection, queueNames } from "./queues.ts";
 /** What all processes of the queue tell each other at once, beside the jobs. */
 export interface Signals {
   /** Asks every process to stop what it runs of this title. */
-  cancel(title: TitleId): Promise<void>;
-  failed(title: TitleId): Promise<void>;
-  onCancel(listener: (title: TitleId) => void): () => void;
-  onFailure(listener: (title: TitleId) => void): () => void;
-  onProgress(listener: (ref: ChunkRef, progress: EncodeProgress) => void): () => void;
-  close(): Promise<void>;
+  readonly cancel: (title: TitleId) => Promise<void>;
+  readonly failed: (title: TitleId) => Promise<void>;
+  readonly onCancel: (listener: (title: TitleId) => void) => () => void;
+  readonly onFailure: (listener: (title: TitleId) => void) => () => void;
+  readonly onProgress: (listener: (ref: ChunkRef, progress: EncodeProgress) => void) => () => void;
+  readonly close: () => Promise<void>;
 }
 
 /** BullMQ's own events of the encode queue, with ours among them. */
@@ -56,14 +56,14 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
 
   // Until an event was read, the reader begins at the newest one again and again, and could miss some in between.
   const from = randomUUID();
-  let heard = false;
+  const heard = new AbortController();
   events.on<EncodeQueueEvents, "gakuen-hello">("gakuen-hello", (hello) => {
-    heard ||= hello.from === from;
+    if (hello.from === from) heard.abort();
   });
   await events.waitUntilReady();
-  while (!heard) {
+  while (!heard.signal.aborted) {
     await producer.publishEvent({ eventName: "gakuen-hello", from });
-    for (let waited = 0; !heard && waited < POLL_MS; waited += 10) await delay(10);
+    await delay(POLL_MS, undefined, { signal: heard.signal }).catch(() => undefined);
   }
 
   return {

@@ -69,21 +69,23 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     task.abort.abort(new PipelineError("encode.cancelled", `${task.jobId}: ${why}`));
   };
 
+  const renew = async (job: Job, token: string, task: Task): Promise<void> => {
+    try {
+      const held = await job.extendLock(token, LOCK_MS);
+      if (held === 0) stop(task, "lock-lost");
+    } catch (error) {
+      // The database is away: nobody else can take the job either.
+      log.debug({ err: error, jobId: task.jobId }, "could not renew a job's lock");
+    }
+  };
+
   const run = async (job: Job, token: string): Promise<void> => {
     const jobId = job.id ?? "";
     const task: Task = { jobId, abort: new AbortController(), stopped: undefined };
     // Frozen long enough to lose a job, this process may be given it again while the first run does not know yet.
     for (const other of tasks) if (other.jobId === jobId) stop(other, "lock-lost");
     tasks.add(task);
-    const renewal = setInterval(() => {
-      job.extendLock(token, LOCK_MS).then(
-        (held) => {
-          if (!held) stop(task, "lock-lost");
-        },
-        // The database is away: nobody else can take the job either.
-        (error: unknown) => log.debug({ err: error, jobId }, "could not renew a job's lock"),
-      );
-    }, RENEW_MS);
+    const renewal = setInterval(() => void renew(job, token, task), RENEW_MS);
     const progress = sendLatest((value: EncodeProgress) => job.updateProgress(value), PROGRESS_MS);
     try {
       if (handingBack) stop(task, "handed-back");

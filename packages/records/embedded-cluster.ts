@@ -11,6 +11,8 @@ export interface Cluster {
   readonly password: string;
 }
 
+export const dataFolder = (folder: string): string => path.join(folder, "data");
+
 /** The only user of the server. */
 export const SUPERUSER = "gakuen";
 
@@ -21,7 +23,7 @@ export const SUPERUSER = "gakuen";
  * @throws PipelineError `tool.failed`
  */
 export async function prepareCluster(folder: string, initdb: string, as: RunAs): Promise<Cluster> {
-  const data = path.join(folder, "data");
+  const data = dataFolder(folder);
   const passwordFile = path.join(folder, "password");
   if (await exists(data)) {
     const password = await readFile(passwordFile, "utf8").catch((error: unknown) => {
@@ -43,7 +45,7 @@ export async function prepareCluster(folder: string, initdb: string, as: RunAs):
     await chown(unfinished, as.owner.uid, as.owner.gid);
     await chown(passwordForInitdb, as.owner.uid, as.owner.gid);
   }
-  const [command = initdb, ...args] = [
+  const [command, ...args] = [
     ...as.prefix,
     initdb,
     `--pgdata=${unfinished}`,

@@ -1,6 +1,6 @@
 import { PipelineError } from "@gakuen/contracts";
 import { spawnSync } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 
 /** How to start a program of PostgreSQL: the words before it, and who then owns what it writes. */
 export interface RunAs {
@@ -16,16 +16,17 @@ export interface RunAs {
  *
  * @param program must be executable by the user
  * @param folder must be reachable by the user; it must exist
+ * @param data where there is one already, its owner runs the server, whoever would otherwise
  * @throws PipelineError `tool.failed` when there is no way.
  */
-export async function runAs(program: string, folder: string): Promise<RunAs> {
+export async function runAs(program: string, folder: string, data: string): Promise<RunAs> {
   // SIGINT is PostgreSQL's fast shutdown; the kernel sends it when we die in any way.
   const withParent = ["--pdeathsig", "INT"];
   if (process.getuid?.() !== 0) {
     const possible = process.platform === "linux" && succeeds(["setpriv", ...withParent, "true"]);
     return { prefix: possible ? ["setpriv", ...withParent] : [], owner: null };
   }
-  const owner = await unprivilegedUser();
+  const owner = (await ownerOf(data)) ?? (await unprivilegedUser());
   const identity = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups"];
   const passThrough = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"];
   for (const capabilities of [[], passThrough]) {
@@ -42,6 +43,11 @@ export async function runAs(program: string, folder: string): Promise<RunAs> {
 
 function succeeds([command = "", ...args]: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: "ignore" }).status === 0;
+}
+
+async function ownerOf(data: string): Promise<{ uid: number; gid: number } | undefined> {
+  const found = await stat(data).catch(() => undefined);
+  return found === undefined || found.uid === 0 ? undefined : { uid: found.uid, gid: found.gid };
 }
 
 async function unprivilegedUser(): Promise<{ uid: number; gid: number }> {

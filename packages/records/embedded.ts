@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findPostgres } from "./embedded-binaries.ts";
-import { type Cluster, prepareCluster, SUPERUSER } from "./embedded-cluster.ts";
+import { type Cluster, dataFolder, prepareCluster, SUPERUSER } from "./embedded-cluster.ts";
 import { type RunAs, runAs } from "./embedded-user.ts";
 import { lockFolder } from "./folder-lock.ts";
 import type { RecordsLog } from "./log.ts";
@@ -60,7 +60,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const unlock = await lockFolder(folder);
   try {
     const binaries = await findPostgres();
-    const as = await runAs(binaries.postgres, folder);
+    const as = await runAs(binaries.postgres, folder, dataFolder(folder));
     const cluster = await prepareCluster(folder, binaries.initdb, as);
     await endLeftover(cluster.data, log);
     const { server, port } = await startServer(folder, binaries.postgres, cluster, as);

@@ -1,0 +1,267 @@
+import { type EncodeProgress, PipelineError, TitleId } from "@gakuen/contracts";
+import { withTestDatabase } from "@gakuen/records/testing";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Engine, openEngine } from "./engine.ts";
+import type { EngineLog } from "./log.ts";
+import { sampleEncode, samplePublish } from "./sample-jobs.ts";
+import type { Handler, WorkerHandle } from "./worker.ts";
+
+const log: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+let database: Awaited<ReturnType<typeof withTestDatabase>>;
+let engine: Engine;
+let elsewhere: Engine;
+let number = 0;
+let title: TitleId;
+
+beforeAll(async () => {
+  database = await withTestDatabase();
+  [engine, elsewhere] = await Promise.all([
+    openEngine({ url: database.url, log }),
+    openEngine({ url: database.url, log, name: "elsewhere" }),
+  ]);
+});
+afterAll(async () => {
+  await engine.close();
+  await elsewhere.close();
+  await database[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  title = TitleId.parse(`title-${++number}`);
+});
+
+/** Runs `handler` under `scope`'s lifetime. */
+function during(scope: AsyncDisposableStack, worker: WorkerHandle): void {
+  scope.defer(() => worker.close());
+}
+
+/** A handler that never ends by itself, as an encoder that works: it rejects when its signal fires. */
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+
+const chunks = (...names: string[]) => names.map((name, i) => ({ job: sampleEncode(title, name), priority: 10 + i }));
+
+describe("the work queue", () => {
+  test("does what is most urgent first, also when that changes while it waits", async () => {
+    await engine.addGraph(samplePublish(title), chunks("v0", "v1", "v2"));
+    expect(await engine.setEncodePriority(sampleEncode(title, "v2").ref, 1)).toBe(true);
+    expect(await engine.setEncodePriority(sampleEncode(title, "v9").ref, 1)).toBe(false);
+    expect(await engine.counts()).toMatchObject({ encode: { waiting: 3, active: 0 } });
+    const done: string[] = [];
+    await using scope = new AsyncDisposableStack();
+    during(
+      scope,
+      engine.workEncode(
+        async (job) => {
+          if (done.length === 0) expect(await engine.setEncodePriority(job.ref, 1)).toBe(false);
+          done.push(job.ref.chunk);
+        },
+        { slots: 1 },
+      ),
+    );
+    await expect.poll(() => done).toEqual(["v2", "v0", "v1"]);
+    await engine.cancelTitle(title);
+  });
+
+  test("publishes once when the last chunk is done, though the graph was added again and again", async () => {
+    const publish = samplePublish(title);
+    const graph = chunks("v0", "v1", "v2", "v3");
+    await engine.addGraph(publish, graph);
+    await Promise.all([engine.addGraph(publish, graph), elsewhere.addGraph(publish, graph)]);
+    expect(await engine.hasPublish(publish)).toBe(true);
+    expect(await engine.counts()).toMatchObject({ encode: { waiting: 4 }, publish: { waiting: 0 } });
+    const done: string[] = [];
+    await using scope = new AsyncDisposableStack();
+    during(
+      scope,
+      elsewhere.workPublish(async () => void done.push("published"), { concurrency: 2 }),
+    );
+    during(
+      scope,
+      engine.workEncode(
+        async (job) => {
+          done.push(job.ref.chunk);
+          // Chunks that are done already are not brought back by this.
+          await engine.addGraph(publish, graph);
+        },
+        { slots: 2 },
+      ),
+    );
+    await expect.poll(() => engine.hasPublish(publish)).toBe(false);
+    expect(done.toSorted()).toEqual(["published", "v0", "v1", "v2", "v3"]);
+    expect(done.at(-1)).toBe("published");
+    expect(await engine.failures()).toEqual([]);
+  });
+
+  test("tries again later what may help, and tells a failure for good to everybody", async () => {
+    const attempts: number[] = [];
+    const hints: TitleId[] = [];
+    await using scope = new AsyncDisposableStack();
+    scope.defer(elsewhere.onFailure((failed) => hints.push(failed)));
+    during(
+      scope,
+      engine.workPrepare(
+        async (_, { attempt }) => {
+          attempts.push(attempt);
+          throw new PipelineError("source.unreachable", "it does not answer: try later");
+        },
+        { concurrency: 1 },
+      ),
+    );
+    await engine.addPrepare({ title }, { priority: 1 });
+    await expect.poll(() => hints, { timeout: 20_000 }).toEqual([title]);
+    expect(attempts).toEqual([1, 2, 3, 4]);
+    const failure = { kind: "prepare", title, code: "source.unreachable", message: "it does not answer: try later" };
+    expect(await elsewhere.failures()).toEqual([{ ...failure, jobId: `${title}.prepare` }]);
+    expect(await engine.hasPrepare(title)).toBe(false);
+    await elsewhere.clearFailures(title);
+    expect(await engine.failures()).toEqual([]);
+  });
+
+  test("does not try again what cannot help, and fails the whole graph with the chunk's reason", async () => {
+    let tries = 0;
+    await using scope = new AsyncDisposableStack();
+    during(
+      scope,
+      engine.workPublish(async () => undefined, { concurrency: 1 }),
+    );
+    during(
+      scope,
+      engine.workEncode(
+        async () => {
+          tries += 1;
+          throw new PipelineError("source.changed", "the file is another one now");
+        },
+        { slots: 1 },
+      ),
+    );
+    await engine.addGraph(samplePublish(title), chunks("v0"));
+    await expect.poll(() => engine.hasPublish(samplePublish(title))).toBe(false);
+    expect(tries).toBe(1);
+    expect(await engine.failures()).toMatchObject([{ kind: "encode", title, code: "source.changed" }]);
+    await engine.clearFailures(title);
+    // Nothing of it is left in the way of a new beginning.
+    await engine.addGraph(samplePublish(title), chunks("v0"));
+    expect(await engine.hasPublish(samplePublish(title))).toBe(true);
+    await engine.cancelTitle(title);
+  });
+
+  test("refuses data that is not a job", async () => {
+    await using scope = new AsyncDisposableStack();
+    during(
+      scope,
+      engine.workPublish(async () => undefined, { concurrency: 1 }),
+    );
+    const broken = { title, plan: "not-a-plan" } as unknown as ReturnType<typeof samplePublish>;
+    await engine.addGraph(broken, []);
+    await expect.poll(() => engine.failures()).toMatchObject([{ kind: "publish", title, code: "usage.invalid" }]);
+    await engine.clearFailures(title);
+  });
+
+  test("cancels a title in every process and leaves nothing of it", async () => {
+    const stopped: number[] = [];
+    let cancelledAt = 0;
+    let running = 0;
+    const handler: Handler<unknown> = async (_, { signal }) => {
+      running += 1;
+      await untilAborted(signal).finally(() => stopped.push(performance.now() - cancelledAt));
+    };
+    await using scope = new AsyncDisposableStack();
+    during(scope, engine.workEncode(handler, { slots: 1 }));
+    during(scope, elsewhere.workEncode(handler, { slots: 1 }));
+    await engine.addGraph(samplePublish(title), chunks("v0", "v1", "v2", "v3", "v4"));
+    await expect.poll(() => running).toBe(2);
+    cancelledAt = performance.now();
+    await engine.cancelTitle(title);
+    expect(stopped).toHaveLength(2);
+    expect(await engine.hasPublish(samplePublish(title))).toBe(false);
+    const nothing = { waiting: 0, active: 0 };
+    expect(await engine.counts()).toEqual({ prepare: nothing, encode: nothing, publish: nothing });
+    expect(await engine.failures()).toEqual([]);
+    expect(running).toBe(2);
+  });
+
+  test("leaves other titles alone when one is cancelled", async () => {
+    const other = TitleId.parse(`${title}-other`);
+    await engine.addPrepare({ title: other }, { priority: 1 });
+    await engine.addPrepare({ title }, { priority: 1 });
+    await engine.cancelTitle(title);
+    expect(await engine.hasPrepare(title)).toBe(false);
+    expect(await engine.hasPrepare(other)).toBe(true);
+    await engine.cancelTitle(other);
+  });
+
+  test("takes back what a closed worker had in hand, for another to begin at once and with all its attempts", async () => {
+    await using scope = new AsyncDisposableStack();
+    const events: string[] = [];
+    const first = engine.workEncode(
+      async (_, { signal, attempt }) => {
+        events.push(`first ${attempt}`);
+        await untilAborted(signal);
+      },
+      { slots: 1 },
+    );
+    await engine.addGraph(samplePublish(title), chunks("v0"));
+    await expect.poll(() => events).toEqual(["first 1"]);
+    during(
+      scope,
+      elsewhere.workEncode(async (_, { attempt }) => void events.push(`second ${attempt}`), { slots: 1 }),
+    );
+    await first.close();
+    await expect.poll(() => events).toEqual(["first 1", "second 1"]);
+    await engine.cancelTitle(title);
+  });
+
+  test("lets a worker finish what it has in hand within its grace", async () => {
+    const events: string[] = [];
+    const worker = engine.workPrepare(
+      async (_, { signal }) => {
+        events.push("begun");
+        await delay(300);
+        events.push(signal.aborted ? "aborted" : "done");
+      },
+      { concurrency: 1 },
+    );
+    await engine.addPrepare({ title }, { priority: 1 });
+    await expect.poll(() => events).toEqual(["begun"]);
+    await worker.close({ graceMs: 20_000 });
+    expect(events).toEqual(["begun", "done"]);
+    expect(await engine.hasPrepare(title)).toBe(false);
+  });
+
+  test("tells progress to every process, the newest first and not too often", async () => {
+    const heard: EncodeProgress[] = [];
+    await using scope = new AsyncDisposableStack();
+    scope.defer(elsewhere.onProgress((ref, progress) => ref.title === title && heard.push(progress)));
+    during(
+      scope,
+      engine.workEncode(
+        async (_, { report }) => {
+          for (let seconds = 0; seconds < 100; seconds++) {
+            report({ seconds, total: 100, encoder: "here" });
+            await delay(10);
+          }
+        },
+        { slots: 1 },
+      ),
+    );
+    await engine.addGraph(samplePublish(title), chunks("v0"));
+    await expect.poll(() => heard.length).toBeGreaterThan(1);
+    await expect.poll(async () => (await engine.counts()).encode).toEqual({ waiting: 0, active: 0 });
+    expect(heard.length).toBeLessThan(10);
+    expect(heard.map((progress) => progress.seconds)).toEqual(
+      heard.map((progress) => progress.seconds).toSorted((a, b) => a - b),
+    );
+    await engine.cancelTitle(title);
+  });
+});
+
+test("a queue that cannot be reached is named, without the password", async () => {
+  const error = await openEngine({ url: "postgres://gakuen:secret-word@127.0.0.1:1/films", log }).catch(
+    (e: unknown) => e,
+  );
+  expect(error).toMatchObject({ code: "database.unavailable", message: expect.stringContaining("127.0.0.1:1") });
+  expect(String(error)).not.toContain("secret-word");
+});
