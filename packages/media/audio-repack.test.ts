@@ -4,7 +4,7 @@ import { repackAudio } from "./audio-repack.ts";
 import type { CmafPart } from "./cmaf-splitter.ts";
 import { readFragment } from "./fragment.ts";
 import { readInit } from "./init-segment.ts";
-import { audioInit, collect, fragment } from "./synthetic-track.ts";
+import { audioInit, collect, fragment } from "./test/synthetic-track.ts";
 
 const init = readInit(audioInit());
 

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { writeBox } from "./boxes.ts";
 import { splitCmaf } from "./cmaf-splitter.ts";
-import { audioInit, collect, fragment, inPieces } from "./synthetic-track.ts";
+import { audioInit, collect, fragment, inPieces } from "./test/synthetic-track.ts";
 
 const limits = { maxPartBytes: 1 << 20 };
 const packets = fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 5 });
@@ -39,6 +39,14 @@ describe("the splitter", () => {
         },
       ),
     );
+  });
+
+  test("drops nothing between a moof and its mdat, since offsets count over it", async () => {
+    const bytes = fragment({ packets: [Buffer.from("one")] });
+    const mdat = writeBox("mdat", Buffer.from("one"));
+    const padded = Buffer.concat([bytes.subarray(0, -mdat.length), writeBox("free", Buffer.alloc(9)), mdat]);
+    const parts = await collect(splitCmaf(inPieces(Buffer.concat([audioInit(), padded]), [50]), limits));
+    expect(parts[1]?.bytes.equals(padded)).toBe(true);
   });
 
   test("gives a part as soon as its last byte is there", async () => {

@@ -98,8 +98,10 @@ class PartAssembler {
   }
 
   #beginBox(type: string, headerSize: number, size: number): void {
-    const what = treatment[type];
-    if (what === undefined) throw malformed(`box ${printable(type)} has no place in a CMAF track`);
+    const listed = treatment[type];
+    if (listed === undefined) throw malformed(`box ${printable(type)} has no place in a CMAF track`);
+    // Sample offsets count from the moof, so nothing between it and its mdat may vanish.
+    const what = listed === "drop" && this.#hasMoof ? "keep" : listed;
     if (type === "mdat" && !this.#hasMoof) throw malformed("an mdat without a moof before it");
     if (type === "moof" && this.#hasMoof) throw malformed("a moof without an mdat after it");
     if (type === "moov" && this.#hasMoof) throw malformed("a moov between a moof and its mdat");

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { PipelineError } from "@gakuen/contracts";
 import { readFragment, retimeFragment } from "./fragment.ts";
 import { readInit } from "./init-segment.ts";
-import { audioInit, fragment } from "./synthetic-track.ts";
+import { audioInit, fragment } from "./test/synthetic-track.ts";
 
 const init = readInit(audioInit());
 const two = [Buffer.from("abc"), Buffer.from("defgh")];

@@ -52,7 +52,7 @@ export function readInit(bytes: Uint8Array): InitInfo {
 }
 
 /** ISO/IEC 14496-12 §8.3.2. */
-export function readTrackId(tkhd: Box): number {
+function readTrackId(tkhd: Box): number {
   const { version } = fullBox(tkhd, 24);
   return tkhd.body.readUInt32BE(version === 1 ? 20 : 12);
 }

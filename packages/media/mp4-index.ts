@@ -39,6 +39,8 @@ export interface Mp4Track {
 const firstBoxes = new Set(["ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "uuid", "styp"]);
 /** A moov has about 16 bytes per sample; more than this is damage or malice. */
 const MAX_MOOV = 512 * 1024 * 1024;
+/** Each costs a read, over a network perhaps; real files have fewer than ten. */
+const MAX_TOP_LEVEL_BOXES = 1000;
 
 /**
  * Reads the index of a source without its media: the top-level boxes' headers and the moov box, wherever it lies.
@@ -59,7 +61,9 @@ export async function readMp4Index(reader: ByteReader): Promise<Mp4Index | null>
 
 async function readMoov(reader: ByteReader): Promise<Buffer | null> {
   let last = "";
-  for (let offset = 0; offset < reader.size; ) {
+  let offset = 0;
+  for (let boxes = 0; offset < reader.size; boxes++) {
+    if (boxes === MAX_TOP_LEVEL_BOXES) return null;
     const bytes = asBuffer(await reader.read(offset, Math.min(MAX_BOX_HEADER, reader.size - offset)));
     const header = readBoxHeader(bytes, 0);
     if (header === undefined) break;

@@ -1,4 +1,4 @@
-import { writeBox, writeFullBox } from "./boxes.ts";
+import { writeBox, writeFullBox } from "../boxes.ts";
 
 /** Builds small tracks for tests, box by box. */
 
