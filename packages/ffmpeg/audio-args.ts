@@ -66,7 +66,7 @@ function seekOptions(job: AudioJob, anchorSeconds: number): readonly string[] {
 function soundFilters(job: AudioJob, span: SampleSpan, encoder: AudioJob["tracks"][number]["encoder"]): string {
   const anchorMicroseconds = job.originMicroseconds + span.anchorSeconds * 1_000_000;
   return [
-    ...(span.anchorSeconds === 0 ? [] : [snapToPackets]),
+    `asetpts='${countedTimes}'`,
     `asetpts=PTS-round(${anchorMicroseconds}*SR/1000000)`,
     "atrim=start_pts=0",
     // At the source's own rate, so that silence before a late start and in gaps is exact to the sample.
@@ -80,11 +80,19 @@ function soundFilters(job: AudioJob, span: SampleSpan, encoder: AudioJob["tracks
 }
 
 /**
- * Matroska's clock counts milliseconds: after a seek the first packet's time is up to half a millisecond off, and the
- * chunk would be shifted by that against its neighbours. Packets are equally long, so where the time is within that
- * distance of a whole number of packets, it is taken to be there. (The first packet after a seek may be a partial one:
- * it is dropped, the second one's length counts.)
+ * Times from the count of samples, because Matroska's clock counts milliseconds: every packet's time is up to half a
+ * millisecond off, and a chunk that began from such a time would be shifted by that against its neighbours. So the
+ * first time is moved to a whole number of packets where it is that near to one, and later ones follow by counting,
+ * unless they jump. An Opus packet that lacks its first 312 samples (the pre-skip, RFC 7845 §4.2, which is 6.5 ms
+ * rounded to 7) is measured from where it would have begun.
  */
-const snapToPackets =
-  "aselect=gt(n\\,0)," +
-  "asetpts=if(eq(N\\,0)\\,st(0\\,round(PTS/S)*S-PTS)*0)+PTS+if(lte(abs(ld(0))\\,0.0006*SR)\\,ld(0)\\,0)";
+const countedTimes = [
+  "st(3,eq(SR,48000)*eq(mod(S+312,480),0))", // such an Opus packet
+  "st(4,S+312*ld(3))", // samples of a whole packet
+  "st(5,PTS-312*ld(3))", // where it begins
+  "if(eq(N,0),st(0,round(ld(5)/ld(4))*ld(4)-ld(5)))",
+  "if(eq(N,0)*gt(abs(ld(0)),(0.0006+0.0014*ld(3))*SR),st(0,0))",
+  "st(1,if(gt(N,0)*lt(abs(PTS+ld(0)-ld(2)),0.1*SR),ld(2),PTS+ld(0)))",
+  "st(2,ld(1)+S)",
+  "ld(1)",
+].join(";");

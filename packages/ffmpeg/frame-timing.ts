@@ -102,7 +102,7 @@ function medianInterval(times: Float64Array): number {
 /** The standard rate nearest to the usual frame duration, but never so low that frames of a busy stretch are lost. */
 function gridRate(usual: number, average: number): Rational {
   const allowed = standardRates.filter((rate) => perSecond(rate) <= MAX_GRID_RATE);
-  const enough = allowed.filter((rate) => perSecond(rate) >= average * 0.999);
+  const enough = allowed.filter((rate) => perSecond(rate) >= average * 0.9999);
   const choices = enough.length === 0 ? [whole(MAX_GRID_RATE)] : enough;
   const distance = (rate: Rational): number => Math.abs(Math.log(perSecond(rate) / usual));
   return choices.reduce((best, rate) => (distance(rate) < distance(best) ? rate : best));

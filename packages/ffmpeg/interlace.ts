@@ -3,8 +3,8 @@ import { runProcess } from "./process.ts";
 import { sourceInputOptions, sourceUrl } from "./source-input.ts";
 import type { Tools } from "./tools.ts";
 
-/** Frames looked at in each window: idet needs about ten to be sure, and decoding them is what it costs. */
-const WINDOW_FRAMES = 12;
+/** Frames looked at in each window; decoding them is what it costs. */
+const WINDOW_FRAMES = 8;
 
 export interface InterlaceQuestion {
   readonly stream: number;
@@ -43,7 +43,7 @@ async function lookAt(
     ...sourceInputOptions(address),
     ...(seconds > 0 ? ["-noaccurate_seek", "-ss", seconds.toFixed(3)] : []),
     ...["-i", sourceUrl(address), "-map", `0:${stream}`, "-an", "-sn", "-dn", "-frames:v", `${WINDOW_FRAMES}`],
-    ...["-vf", "idet,metadata=mode=print:file=pipe\\:1", "-fps_mode", "passthrough", "-f", "null", "/dev/null"],
+    ...["-vf", "idet,metadata=mode=print:file=-", "-fps_mode", "passthrough", "-f", "null", "/dev/null"],
   ];
   try {
     const { stdout } = await runProcess(tools.ffmpeg, args, { signal, timeoutMs: 30_000 });

@@ -1,0 +1,103 @@
+import type { EncodeJob, Seek } from "@gakuen/contracts";
+import { describe, expect, test } from "vitest";
+import {
+  encodeChunk,
+  lagAt,
+  numberedVideo,
+  readSamples,
+  type SoundRecipe,
+  signalToNoise,
+  withFile,
+} from "../../test/fixtures/index.ts";
+
+const PACKET = 1024;
+const PREROLL = 4;
+const SECONDS = 40;
+
+interface Case {
+  readonly sound: Omit<SoundRecipe, "signal" | "seconds">;
+  readonly container: "mp4" | "mkv";
+  readonly sampleRate: number;
+}
+
+function job(path: string, sampleRate: number, span: readonly [number, number], seek: Seek, origin = 0): EncodeJob {
+  const [startPacket, endPacket] = span;
+  return {
+    kind: "audio",
+    ref: { title: "title", plan: "0".repeat(20), chunk: "a1-0" },
+    source: { kind: "file", path },
+    originMicroseconds: origin,
+    grant: "",
+    chunk: {
+      ...{ kind: "audio", id: "a1-0", tracks: ["a1"], firstSegment: 1, segments: 1, seek, startPacket, endPacket },
+      preroll: startPacket === 0 ? 0 : PREROLL,
+    },
+    tracks: [
+      {
+        ...{ kind: "audio", id: "a1", codec: "mp4a.40.2", timescale: sampleRate, sampleTicks: PACKET },
+        ...{ timeline: [{ ticks: 1, count: 1 }], bandwidth: 1, averageBandwidth: 1, language: "und", label: "" },
+        ...{ default: true, channels: 2, stream: 1 },
+        encoder: { name: "aac", bitrate: 192_000, sampleRate, channelLayout: "stereo" },
+      },
+    ],
+  } as unknown as EncodeJob;
+}
+
+/** What a player hears of a chunk: its packets without the preroll, from the sample at which the chunk begins. */
+async function heard(encode: EncodeJob): Promise<Float32Array> {
+  if (encode.kind !== "audio") throw new Error("an audio chunk is wanted");
+  const [track = Buffer.alloc(0)] = await encodeChunk(encode);
+  const { startPacket, endPacket, preroll } = encode.chunk;
+  const samples = await withFile(track, "track.mp4", (path) =>
+    readSamples(path, { sampleRate: encode.tracks[0]?.encoder.sampleRate ?? 0, filter: "anull" }),
+  );
+  const wanted = (endPacket - startPacket) * PACKET;
+  expect(samples.length).toBeGreaterThanOrEqual(preroll * PACKET + wanted);
+  return samples.subarray(preroll * PACKET, preroll * PACKET + wanted);
+}
+
+const cases: readonly Case[] = [
+  { sound: { codec: "aac", sampleRate: 48_000 }, container: "mp4", sampleRate: 48_000 },
+  { sound: { codec: "aac", sampleRate: 44_100 }, container: "mp4", sampleRate: 48_000 },
+  { sound: { codec: "aac", sampleRate: 44_100 }, container: "mkv", sampleRate: 44_100 },
+  { sound: { codec: "aac", sampleRate: 48_000, channelLayout: "5.1" }, container: "mkv", sampleRate: 48_000 },
+  { sound: { codec: "libmp3lame", sampleRate: 44_100 }, container: "mp4", sampleRate: 44_100 },
+  { sound: { codec: "libmp3lame", sampleRate: 48_000 }, container: "mkv", sampleRate: 48_000 },
+  { sound: { codec: "flac", sampleRate: 44_100 }, container: "mkv", sampleRate: 48_000 },
+  { sound: { codec: "flac", sampleRate: 48_000 }, container: "mp4", sampleRate: 48_000 },
+  { sound: { codec: "libopus", sampleRate: 48_000 }, container: "mp4", sampleRate: 48_000 },
+  { sound: { codec: "libopus", sampleRate: 48_000 }, container: "mkv", sampleRate: 48_000 },
+];
+
+describe("audio chunks", () => {
+  test.for(cases)("$sound.codec $sound.sampleRate in $container to $sampleRate", async ({ sound, container, sampleRate }) => {
+    const path = await numberedVideo({
+      ...{ rate: "25", frames: 25 * SECONDS, gop: 250, container },
+      sound: { ...sound, signal: "sweep", seconds: SECONDS },
+    });
+    const last = Math.ceil((SECONDS * sampleRate) / PACKET);
+    const join = Math.round((27.3 * sampleRate) / PACKET);
+    const source = await readSamples(path, { sampleRate });
+    const whole = await heard(job(path, sampleRate, [0, last], { mode: "start" }));
+    const lags = [1, 13, 26, 38].map((second) => lagAt(source, whole, second * sampleRate));
+    const start = (join * PACKET) / sampleRate;
+    const first = await heard(job(path, sampleRate, [0, join], { mode: "start" }));
+    const second = await heard(job(path, sampleRate, [join, last], { mode: "before", seconds: start - 2 }));
+    const joined = new Float32Array(whole.length);
+    joined.set(first);
+    joined.set(second, first.length);
+    const at = join * PACKET;
+    const around = (reference: Float32Array, other: Float32Array, from: number) =>
+      signalToNoise(reference, other, from - PACKET, from + PACKET);
+    const report = {
+      lags,
+      join: around(source, joined, at),
+      wholeThere: around(source, whole, at),
+      chunkLag: lagAt(source, joined, at + 3 * sampleRate),
+      joinedWhole: around(whole, joined, at),
+    };
+    console.log(JSON.stringify(report));
+    for (const lag of [...lags, report.chunkLag]) expect(Math.abs(lag)).toBeLessThanOrEqual(1);
+    expect(report.join).toBeGreaterThan(Math.min(30, report.wholeThere - 1));
+  });
+});
