@@ -6,8 +6,8 @@ import { element } from "./xml.ts";
 
 /**
  * The live profile (§8.4): SegmentTemplate, aligned segments that start with a SAP of type 1. The CMAF profile (§8.12)
- * on top: every set is a CMAF switching set of tracks with brand `cmfc`, one fragment per segment, one timescale, no
- * edit list; the encoder is told to write such tracks and the uploader refuses others.
+ * on top: every set is a CMAF switching set of tracks with brand `cmfc`, one fragment per segment, one timescale. That
+ * is a promise about the media, which the encoder keeps (`-movflags +cmaf`); nothing here can check it.
  */
 const PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019";
 
@@ -15,12 +15,13 @@ const PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cm
  * A static MPD of the whole title with one Period (ISO/IEC 23009-1). Names are relative to the MPD, so a folder plays
  * wherever it lies. Segments are found by `$Number$`, audio by its own timeline.
  *
- * Starting with the low rung. An MPD has no word for "begin with this Representation": players choose by `bandwidth`
- * and their own first estimate, 1 Mbit/s in dash.js (`abr.initialBitrate`) and shaka-player
- * (`abr.defaultBandwidthEstimate`; what the browser says of the network, where it does). They begin with the highest
- * rung below it, or the lowest of all: a ladder with one rung below 1 Mbit/s starts there. What we add: Representations
- * stand lowest first, which is what a player without an opinion takes, and `minBufferTime` is not longer than the first
- * segment (see {@link minBufferTime}).
+ * Starting with the low rung. An MPD has no word for "begin with this Representation": a player takes the highest rung
+ * whose `bandwidth` is below its own first estimate, or the lowest of all. dash.js estimates 1 Mbit/s
+ * (`abr.initialBitrate`), so a ladder with one rung below that starts there. shaka-player estimates 1 Mbit/s too
+ * (`abr.defaultBandwidthEstimate`), but where the browser has the Network Information API it believes that instead,
+ * which in Chromium says up to 10 Mbit/s: measured, it begins with the high rung unless its page sets
+ * `abr.useNetworkInformation` to false. What we add: Representations stand lowest first, which is what a player without
+ * an opinion takes, and `minBufferTime` is not longer than the first segment (see {@link minBufferTime}).
  */
 export function writeMpd(presentation: Presentation): string {
   const { duration, video, audio, tracks } = presentation;
@@ -152,8 +153,7 @@ function maxSegmentDuration(tracks: readonly Representation[]): bigint {
 }
 
 /**
- * The shortest first segment of any track. Players may start only when that much of every track is buffered (shaka-player
- * before 5 does): a longer time would make them wait for the second segment, which in a title that is still being encoded costs seconds (audio
+ * The shortest first segment of any track. A player may start only when that much of every track is buffered: a longer time would make them wait for the second segment, which in a title that is still being encoded costs seconds (audio
  * segments are a few milliseconds shorter than video segments). It is long enough for §5.3.1.2: no segment holds more
  * bits than its duration at `bandwidth`, so a player that begins with one segment in hand does not starve.
  */

@@ -49,28 +49,37 @@ describe.each(playerNames)("%s", (player) => {
   });
 
   test("sound and picture are together", async () => {
-    const { lagMs } = await lab.measureSync({ player, url: `${server.origin}/${manifestOf(player)}`, seconds: 5 });
-    console.log(player, lagMs);
-    expect(Math.abs(lagMs)).toBeLessThan(45);
+    const { lagMs } = await lab.measureSync({ player, url: `${server.origin}/${manifestOf(player)}`, seconds: 4 });
+    // Measured: 2 ms; with this sample shaka-player's HLS has the sound 19 ms early from the second segment on.
+    expect(Math.abs(lagMs)).toBeLessThan(30);
   });
 
+  // hls.js had not called it fatal after 20 s, so only the time-out ends it; the others say so within a few seconds.
   test("a segment that is missing in the middle is reported", async () => {
     await using broken = await stream.copy();
     for (const track of [0, 1]) await rm(join(broken.folder, `chunk-stream${track}-00003.m4s`));
     await using brokenServer = await serveFolder(broken.folder, { cors: true });
     await using session = await lab.play({ player, url: `${brokenServer.origin}/${manifestOf(player)}` });
-    const failure: unknown = await session.playToEnd(20_000).catch((error: unknown) => error);
+    const failure: unknown = await session.playToEnd(12_000).catch((error: unknown) => error);
     if (!(failure instanceof PlaybackFailed)) throw new Error("the harness took a broken stream for a sound one");
-    console.log(
-      player,
-      failure.message.split("\n")[0],
-      failure.report.errors,
-      failure.report.warnings.length,
-      failure.report.currentTime,
-    );
     expect(failure.report.ended).toBe(false);
     expect(failure.report.failedRequests).toContainEqual(
       expect.objectContaining({ status: 404, url: expect.stringContaining("-00003.m4s") }),
     );
   });
+});
+
+test("sound that comes late is measured as late", async () => {
+  await using late = await makeSampleStream({ beepDelay: 0.12 });
+  await using lateServer = await serveFolder(late.folder, { cors: true });
+  const { lagMs } = await lab.measureSync({ player: "dash.js", url: `${lateServer.origin}/${MPD}`, seconds: 3 });
+  expect(lagMs).toBeGreaterThan(105);
+  expect(lagMs).toBeLessThan(135);
+});
+
+test("a stream from a server without CORS headers fails", async () => {
+  await using closed = await serveFolder(stream.folder);
+  await using session = await lab.play({ player: "hls.js", url: `${closed.origin}/${MASTER}` });
+  await expect(session.started(10_000)).rejects.toThrow(PlaybackFailed);
+  expect((await session.report()).failedRequests).toContainEqual(expect.objectContaining({ status: null }));
 });

@@ -17,9 +17,9 @@ export interface SampleStream extends AsyncDisposable {
 
 /**
  * Eight seconds in four segments, as ffmpeg's own DASH muxer packages them: two rungs of a white flash (two frames) at
- * each whole second on moving grey, and a 1 kHz beep of 50 ms that begins with each flash.
+ * each whole second on moving grey, and a 1 kHz beep of 50 ms that begins with each flash, or `beepDelay` seconds later.
  */
-export async function makeSampleStream(): Promise<SampleStream> {
+export async function makeSampleStream({ beepDelay = 0 } = {}): Promise<SampleStream> {
   const stream = await temporaryStream();
   const picture = `testsrc2=size=640x360:rate=${FRAME_RATE},hue=s=0,eq=contrast=0.4:brightness=-0.2`;
   const flash = "drawbox=color=white:t=fill:enable='lt(mod(n,24),2)'";
@@ -28,7 +28,12 @@ export async function makeSampleStream(): Promise<SampleStream> {
     [
       ["-hide_banner", "-nostdin", "-loglevel", "error"],
       ["-f", "lavfi", "-i", `${picture},${flash}`],
-      ["-f", "lavfi", "-i", "aevalsrc='if(lt(mod(t,1),0.05),0.5*sin(2*PI*1000*t),0)':s=48000:c=stereo"],
+      [
+        "-f",
+        "lavfi",
+        "-i",
+        `aevalsrc='if(between(mod(t,1),${beepDelay},${beepDelay + 0.05}),0.5*sin(2*PI*1000*t),0)':s=48000:c=stereo`,
+      ],
       ["-filter_complex", "[0:v]split[a][b];[b]scale=320:180[low]"],
       ["-map", "[low]", "-map", "[a]", "-map", "1:a", "-t", `${SECONDS}`],
       ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-threads", "1"],

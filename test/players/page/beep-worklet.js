@@ -7,6 +7,7 @@ class BeepDetector extends AudioWorkletProcessor {
     for (let i = 0; i < samples.length; i++) {
       if (Math.abs(samples[i]) < 0.02) continue;
       const frame = currentFrame + i;
+      // oxlint-disable-next-line require-post-message-target-origin -- a MessagePort has no origin, unlike a window
       if (frame - this.lastLoud > 0.3 * sampleRate) this.port.postMessage(frame / sampleRate);
       this.lastLoud = frame;
     }
