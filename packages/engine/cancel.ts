@@ -8,8 +8,8 @@ import type { Signals } from "./signals.ts";
 const GIVE_UP_AFTER_MS = 10_000;
 
 /**
- * Removes all jobs of a title. Those that run are told to stop and waited for, and told again: one may have begun
- * just before its neighbours were removed.
+ * Removes all jobs of a title. Those that run are told to stop and waited for. They are told before the others are
+ * removed, which takes a second for thousands, and again after: a worker that stopped may have begun another meanwhile.
  */
 export async function cancelTitle(queues: Queues, signals: Signals, title: TitleId, log: EngineLog): Promise<void> {
   const giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
@@ -22,7 +22,7 @@ export async function cancelTitle(queues: Queues, signals: Signals, title: Title
       log.warn({ title, running }, "jobs of a cancelled title do not stop; they go on until they notice by themselves");
       return;
     }
-    await delay(200);
+    await delay(100);
   }
 }
 

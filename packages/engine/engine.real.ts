@@ -161,26 +161,25 @@ describe("the work queue", () => {
   });
 
   test("cancels a title in every process and leaves nothing of it", async () => {
-    const stopped: number[] = [];
-    let cancelledAt = 0;
+    let stopped = 0;
     let running = 0;
     const handler: Handler<unknown> = async (_, { signal }) => {
       running += 1;
-      await untilAborted(signal).finally(() => stopped.push(performance.now() - cancelledAt));
+      await untilAborted(signal).finally(() => (stopped += 1));
     };
     await using scope = new AsyncDisposableStack();
     during(scope, engine.workEncode(handler, { slots: 1 }));
     during(scope, elsewhere.workEncode(handler, { slots: 1 }));
     await engine.addGraph(samplePublish(title), chunks("v0", "v1", "v2", "v3", "v4"));
     await expect.poll(() => running).toBe(2);
-    cancelledAt = performance.now();
+    expect(stopped).toBe(0);
     await engine.cancelTitle(title);
-    expect(stopped).toHaveLength(2);
+    // A worker that stopped may have begun another chunk before that was removed; it was stopped as well.
+    expect(stopped).toBe(running);
     expect(await engine.hasPublish(samplePublish(title))).toBe(false);
     const nothing = { waiting: 0, active: 0 };
     expect(await engine.counts()).toEqual({ prepare: nothing, encode: nothing, publish: nothing });
     expect(await engine.failures()).toEqual([]);
-    expect(running).toBe(2);
   });
 
   test("leaves other titles alone when one is cancelled", async () => {
