@@ -70,7 +70,12 @@ test("a number may be given as a number", () => {
 test("what is empty or undefined counts as not given", () => {
   const env = Object.fromEntries(Object.values(settings).map((setting) => [setting.env, " "]));
   const config = loadConfig({ env, flags: { port: undefined, host: "" } });
-  expect(config).toMatchObject({ port: 8080, host: "127.0.0.1", databaseUrl: undefined, publicUrl: undefined });
+  expect(config).toMatchObject({
+    port: undefined,
+    host: "127.0.0.1",
+    slots: availableParallelism(),
+    publicUrl: undefined,
+  });
   expect(loadConfig({ env: { GAKUEN_PORT: "81" }, flags: { port: undefined } }).port).toBe(81);
 });
 

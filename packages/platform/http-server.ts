@@ -43,8 +43,27 @@ const STREAMED_TYPES = ["video/mp4", "audio/mp4", "application/octet-stream"];
 
 const pathOf = (request: FastifyRequest): string => request.url.split("?", 1)[0] ?? "";
 
-/** The client went away before it had sent all of its request. */
-const isAborted = ({ raw }: FastifyRequest): boolean => raw.destroyed && !raw.complete;
+/** How long a client that was answered early may take to notice. */
+const LINGER_MS = 2000;
+
+/**
+ * An answer may come before the request's end, when a PUT is refused in the middle. What the handler left unread is
+ * then never read, and the connection would hang until its keep-alive ends. Closing it at once could destroy the
+ * answer on its way (RFC 9112 §9.6), so it is closed a little later, unless the request did come to its end.
+ */
+function closeAfterEarlyAnswers(server: HttpServer): void {
+  server.addHook("onSend", (request, reply, _payload, done) => {
+    const { socket } = reply.raw;
+    if (!request.raw.complete && socket !== null) {
+      reply.raw.once("finish", () => {
+        setTimeout(() => {
+          if (!request.raw.complete) socket.destroy();
+        }, LINGER_MS).unref();
+      });
+    }
+    done();
+  });
+}
 
 /** Problems pass: no cache may keep them, and each says how to go on where HTTP has a field for it. */
 function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
@@ -78,7 +97,7 @@ export function createHttpServer({ log, service, version }: HttpServerOptions): 
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { problem, unexpected } = problemOf(error, `the log of ${service} tells what, see request ${request.id}`);
     const what = `${request.method} ${pathOf(request)} failed`;
-    if (isAborted(request)) request.log.debug({ err: error }, `${what}: the client went away`);
+    if (reply.raw.destroyed) request.log.debug({ err: error }, `${what}: the client went away`);
     else if (unexpected) request.log.error({ err: error }, what);
     else if (problem.status >= 500) request.log.warn({ err: error }, what);
     else request.log.debug({ code: problem.code, reason: problem.detail }, what);
@@ -106,6 +125,7 @@ export function createHttpServer({ log, service, version }: HttpServerOptions): 
     done();
   });
 
+  closeAfterEarlyAnswers(server);
   documentProblems(server);
   // Called and not registered: a registered plugin starts later and would miss the routes that are added until then.
   fastifySwagger(

@@ -35,9 +35,9 @@ test("values that would run into each other are quoted, so that no line can be f
 
 test("a message cannot forge a line either", () => {
   const { log, lines } = collect("pretty");
-  log.info("first\nsecond\u001b[31m");
+  log.info({ title: "c1\u009b" }, "first\nsecond\u001b[31m");
   expect(lines.join("").trimEnd().split("\n")).toHaveLength(1);
-  expect(lines[0]).toContain("first\\nsecond\\u001b[31m");
+  expect(lines[0]).toContain("first\\nsecond\\u001b[31m  title=c1\\u009b");
 });
 
 test("our own errors are told by their message, unexpected ones with their stack", () => {

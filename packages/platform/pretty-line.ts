@@ -18,7 +18,11 @@ function pair([name, value]: [string, unknown]): string {
 
 /** Control characters as escapes: a message with a line feed or terminal codes must not look like lines of ours. */
 function plain(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+  return text.replaceAll(/\p{Cc}/gu, (character) => {
+    const escaped = JSON.stringify(character).slice(1, -1);
+    // JSON leaves DEL and the C1 controls as they are; terminals may not.
+    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : escaped;
+  });
 }
 
 /** The stack of what was thrown, where it helps: our own errors say in words what was wrong. */
@@ -44,7 +48,7 @@ export function prettyLine(json: string): string {
     `${clock(time)} ${label.padEnd(5)}`,
     typeof service === "string" ? service : "",
     typeof msg === "string" ? plain(msg) : "",
-    Object.entries(rest).map(pair).join(" "),
+    plain(Object.entries(rest).map(pair).join(" ")),
   ];
   return `${columns.filter((column) => column !== "").join("  ")}${stackOf(err)}\n`;
 }

@@ -1,4 +1,4 @@
-import { link, mkdir, open, rmdir } from "node:fs/promises";
+import { link, mkdir, open, rmdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errnoOf, isAbsent, undefinedIfAbsent } from "./fs-errors.ts";
 
@@ -19,6 +19,15 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** Whether a file stands where `path` needs a folder. */
+async function hasFileOnTheWay(root: string, path: string): Promise<boolean> {
+  for (const folder of foldersOf(root, path)) {
+    const stats = await stat(folder).catch(undefinedIfAbsent);
+    if (stats !== undefined && !stats.isDirectory()) return true;
+  }
+  return false;
 }
 
 /** Whether the file `from` has got the name `to`; false when another file has it. link(2) never replaces. */
@@ -56,8 +65,10 @@ export async function placeFile<T>(root: string, path: string, name: () => Promi
       await Promise.all([...foldersOf(root, path), root].map(syncFolder));
       return result;
     } catch (error) {
-      // A delete took the folder, empty as it still was, away from under us.
-      if (errnoOf(error) === "ENOENT" && attempt < ATTEMPTS) continue;
+      // A delete took a folder, empty as it still was, away from under us. Of a folder that goes away while mkdir looks
+      // at it, mkdir says that it is none, so what stands there must be looked at again.
+      const mayPass = ["ENOENT", "ENOTDIR", "EEXIST"].includes(errnoOf(error) ?? "");
+      if (mayPass && attempt < ATTEMPTS && !(await hasFileOnTheWay(root, path))) continue;
       await removeEmptyFolders(root, path);
       throw error;
     }
