@@ -29,4 +29,3 @@ export function apiClient(baseUrl: string) {
   };
 }
 
-export type ApiClient = ReturnType<typeof apiClient>;

@@ -40,6 +40,16 @@ export const AddTitle = z
   .meta({ id: "AddTitle" });
 export type AddTitle = z.infer<typeof AddTitle>;
 
+export const AddedTitle = z.object({ id: TitleId, links: TitleView.shape.links }).meta({ id: "AddedTitle" });
+export type AddedTitle = z.infer<typeof AddedTitle>;
+
+/** Where a title plays, relative to the front door; each leads on to the title's current plan. */
+export const titleLinks = (id: TitleId): TitleView["links"] => ({
+  watch: `/watch/${id}`,
+  dash: `/watch/${id}/manifest.mpd`,
+  hls: `/watch/${id}/master.m3u8`,
+});
+
 export const TitleList = z
   .object({ titles: z.array(TitleView), next: z.string().nullable() })
   .meta({ id: "TitleList" });

@@ -54,14 +54,16 @@ export const errorKinds = {
 export type ErrorCode = keyof typeof errorKinds;
 
 /** What is told to machines about an error: an RFC 9457 problem document. */
-export const Problem = z.object({
-  type: z.string().meta({ description: "urn:gakuen:error: and the code" }),
-  title: z.string(),
-  status: z.number().int(),
-  detail: z.string(),
-  code: z.string(),
-  retry: z.boolean(),
-});
+export const Problem = z
+  .object({
+    type: z.string().meta({ description: "urn:gakuen:error: and the code" }),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string(),
+    retry: z.boolean(),
+  })
+  .meta({ id: "Problem" });
 export type Problem = z.infer<typeof Problem>;
 
 /**

@@ -33,8 +33,7 @@ export function sourceRoutes(server: HttpServer, records: Records, tokens: Token
     },
     async (request, reply) => {
       const claims = await tokens.verify("source", request.query.token);
-      const row =
-        claims["title"] === request.params.title && (await getTitle(records, request.params.title));
+      const row = claims["title"] === request.params.title && (await getTitle(records, request.params.title));
       if (!row || row.source.kind !== "file")
         throw new PipelineError("title.not-found", `there is no local source of ${request.params.title}`);
       const { size } = await stat(row.source.path);

@@ -7,7 +7,7 @@ import { z } from "zod";
 const TOKEN_SECONDS = 6 * 60 * 60;
 
 /** What a job's grant proves: its bearer may make this chunk. */
-export const grantClaims = z.object({ title: z.string(), plan: z.string(), chunk: z.string() });
+const grantClaims = z.object({ title: z.string(), plan: z.string(), chunk: z.string() });
 
 export interface ClaimParts {
   readonly records: Records;

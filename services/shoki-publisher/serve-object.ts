@@ -3,7 +3,7 @@ import type { ObjectStore } from "@gakuen/storage";
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 /** What is under a plan never changes once it is there. */
-export const FOREVER = "public, max-age=31536000, immutable";
+const FOREVER = "public, max-age=31536000, immutable";
 
 export interface ServedObject {
   readonly key: string;

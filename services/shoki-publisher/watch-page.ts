@@ -42,7 +42,12 @@ function playerScript(manifest: string): string {
       const player = video.ui.getControls().getPlayer();
       // A segment that is still being encoded is held by the server and may be refused for a while.
       const patience = { maxAttempts: 30, baseDelay: 500, backoffFactor: 1.2, timeout: 30000 };
-      player.configure({ streaming: { retryParameters: patience }, manifest: { retryParameters: patience } });
+      player.configure({
+        streaming: { retryParameters: patience },
+        manifest: { retryParameters: patience },
+        // The browser's guess of the line says nothing about a segment that is still to be made: begin low.
+        abr: { useNetworkInformation: false, defaultBandwidthEstimate: 500000 },
+      });
       player.addEventListener("error", (event) => { note.textContent = "Playback stopped: error " + event.detail.code + ". Reload to try again."; });
       try { await player.load(${JSON.stringify(manifest)}); }
       catch (error) { note.textContent = "This title cannot be played: error " + (error.code ?? error.message) + "."; }

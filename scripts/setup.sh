@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs what is missing before `npm start` (and, with --test, before `npm test`); quick when nothing is.
+# Plain sh: it runs before anything of ours is there.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf '%s\n' "$*" >&2; }
+
+# npm writes node_modules/.package-lock.json last, so it is older than the lock file exactly when an install is due.
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  say "Installing npm packages (once, about a minute) ..."
+  npm ci --no-audit --no-fund --loglevel=error
+  touch node_modules/.package-lock.json
+fi
+
+missing=""
+need() { # executable, or the setting that names it; Debian package
+  command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need "${GAKUEN_FFMPEG:-ffmpeg}" ffmpeg
+need "${GAKUEN_FFPROBE:-ffprobe}" ffmpeg
+if [ "${1:-}" = "--test" ]; then
+  need "${GAKUEN_CHROMIUM:-chromium}" chromium
+  need xmllint libxml2-utils
+fi
+[ -z "$missing" ] && exit 0
+packages=$(printf '%s\n' $missing | sort -u | tr '\n' ' ' | sed 's/ $//')
+
+if command -v apt-get >/dev/null 2>&1; then
+  as_root=""
+  if [ "$(id -u)" != 0 ]; then
+    if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then as_root="sudo -n"; else as_root="no"; fi
+  fi
+  if [ "$as_root" = no ]; then
+    say "Gakuen needs: $packages. Install with:"
+    say "  sudo apt-get update && sudo apt-get install -y $packages"
+    exit 69
+  fi
+  say "Installing $packages ..."
+  $as_root apt-get update -qq
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+elif command -v brew >/dev/null 2>&1; then
+  say "Installing ffmpeg ..."
+  brew install --quiet ffmpeg
+else
+  say "Gakuen needs: $packages. Install them with your system's package manager and run this again."
+  exit 69
+fi

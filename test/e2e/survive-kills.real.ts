@@ -1,0 +1,79 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { numberedVideo } from "../fixtures/index.ts";
+import { gakuen, GakuenProcess, temporaryFolder } from "./gakuen-process.ts";
+
+const KILLS = Number(process.env["GAKUEN_TEST_KILLS"] ?? 5);
+
+/** SHA-256 of every object of the only title, by its name within the plan. */
+async function checksums(store: string): Promise<Record<string, string>> {
+  const [title = ""] = await readdir(join(store, "titles"));
+  const [plan = ""] = await readdir(join(store, "titles", title));
+  const folder = join(store, "titles", title, plan);
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const pairs = files.map(async (file): Promise<[string, string]> => {
+    const path = join(file.parentPath, file.name);
+    return [
+      relative(folder, path),
+      createHash("sha256")
+        .update(await readFile(path))
+        .digest("hex"),
+    ];
+  });
+  return Object.fromEntries((await Promise.all(pairs)).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+test(`killed ${KILLS} times at random moments and started again, a title completes with the bytes of an undisturbed run`, {
+  timeout: 300_000,
+}, async () => {
+  const source = await numberedVideo({
+    rate: "24",
+    frames: 24 * 60,
+    size: { width: 640, height: 360 },
+    sound: { codec: "aac", sampleRate: 48_000, signal: "sweep", seconds: 60 },
+  });
+  await using undisturbed = await temporaryFolder();
+  await using disturbed = await temporaryFolder();
+  {
+    await using process = await GakuenProcess.up(undisturbed.path, [source]);
+    const [title] = await process.titles();
+    await process.until(title?.id ?? "", ({ state }) => state === "ready");
+  }
+
+  const stored: number[] = [];
+  for (let kill = 0; kill < KILLS; kill++) {
+    await using process = await GakuenProcess.up(disturbed.path, [source]);
+    const titles = await process.titles();
+    expect(titles).toHaveLength(1);
+    stored.push(titles[0]?.progress ?? 0);
+    await delay(200 + Math.random() * 2500);
+    await process.kill("SIGKILL");
+  }
+  // What was stored stays stored.
+  expect(stored).toEqual(stored.toSorted((a, b) => a - b));
+
+  await using process = await GakuenProcess.up(disturbed.path, [source]);
+  const [title] = await process.titles();
+  await process.until(title?.id ?? "", ({ state }) => state === "ready");
+  expect(await checksums(join(disturbed.path, "store"))).toEqual(await checksums(join(undisturbed.path, "store")));
+  expect(await readdir(join(disturbed.path, "store", ".incoming"))).toEqual([]);
+});
+
+test("an interrupted `gakuen encode` goes on where it was", { timeout: 200_000 }, async () => {
+  await using folder = await temporaryFolder();
+  const source = await numberedVideo({ rate: "24", frames: 24 * 40, size: { width: 640, height: 360 } });
+  const out = join(folder.path, "out");
+  const args = ["encode", source, "--out", out, "--json"];
+  const first = gakuen(args, {
+    NODE_OPTIONS: "--import=data:text/javascript,setTimeout(()=>process.kill(process.pid,'SIGKILL'),6000).unref()",
+  });
+  expect((await first).code).toBeNull();
+  const second = await gakuen(args);
+  expect(second.stderr).not.toContain("error");
+  expect(second.code).toBe(0);
+  expect(await readdir(out)).toEqual(expect.arrayContaining(["manifest.mpd", "master.m3u8"]));
+  expect(await readdir(out)).not.toContain(".gakuen");
+});
