@@ -16,10 +16,10 @@ export async function cancelTitle(queues: Queues, signals: Signals, title: Title
   for (;;) {
     await signals.cancel(title);
     await removeResting(queues, title);
-    const running = await findRunning(queues, title);
-    if (running.length === 0) return;
+    const left = await findLeft(queues, title);
+    if (left.length === 0) return;
     if (Date.now() > giveUpAt) {
-      log.warn({ title, running }, "jobs of a cancelled title do not stop; they go on until they notice by themselves");
+      log.warn({ title, left }, "jobs of a cancelled title do not stop; they go on until they notice by themselves");
       return;
     }
     await delay(100);
@@ -40,9 +40,10 @@ async function removeResting({ prepare, encode, publish }: Queues, title: TitleI
   }
 }
 
-async function findRunning(queues: Queues, title: TitleId): Promise<string[]> {
-  const active = [queues.prepare, queues.encode, queues.publish].map((queue) =>
-    jobIdsOfTitle(queue, title, ["active"]),
+/** Running jobs, and those that came to rest since: a chunk that stops fails its parent, which then lies there. */
+async function findLeft(queues: Queues, title: TitleId): Promise<string[]> {
+  const left = [queues.prepare, queues.encode, queues.publish].map((queue) =>
+    jobIdsOfTitle(queue, title, ["active", ...restingStates]),
   );
-  return (await Promise.all(active)).flat();
+  return (await Promise.all(left)).flat();
 }

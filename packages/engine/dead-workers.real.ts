@@ -36,7 +36,7 @@ function workInChild(handler: string): { child: ChildProcess; lines: string[] } 
   const script = `
     const { openEngine } = await import(${JSON.stringify(new URL("./engine.ts", import.meta.url).href)});
     const none = () => {};
-    const log = { debug: none, info: none, warn: (fields) => console.log("warned", fields.err?.message), error: none };
+    const log = { debug: none, info: (fields) => console.log("refused", fields.reason), warn: none, error: none };
     const engine = await openEngine({ url: ${JSON.stringify(database.url)}, log, name: "child" });
     engine.workEncode(${handler}, { slots: 1 });
   `;
@@ -96,7 +96,7 @@ describe("a worker", () => {
     await expect.poll(() => taken, patience).toBe(1);
     child.kill("SIGCONT");
     await expect.poll(() => lines.some((line) => line.endsWith("lock-lost")), patience).toBe(true);
-    await expect.poll(() => lines.some((line) => line.startsWith("warned") && /lock/i.test(line)), patience).toBe(true);
+    await expect.poll(() => lines.some((line) => line.startsWith("refused")), patience).toBe(true);
     // The job still belongs to the other one: nothing was published.
     expect(await engine.counts()).toMatchObject({ encode: { active: 1 }, publish: { waiting: 0, active: 0 } });
     finish.resolve();

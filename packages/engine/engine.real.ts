@@ -170,6 +170,10 @@ describe("the work queue", () => {
     await using scope = new AsyncDisposableStack();
     during(scope, engine.workEncode(handler, { slots: 1 }));
     during(scope, elsewhere.workEncode(handler, { slots: 1 }));
+    during(
+      scope,
+      elsewhere.workPublish(async () => undefined, { concurrency: 1 }),
+    );
     await engine.addGraph(samplePublish(title), chunks("v0", "v1", "v2", "v3", "v4"));
     await expect.poll(() => running).toBe(2);
     expect(stopped).toBe(0);

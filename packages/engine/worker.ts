@@ -114,7 +114,10 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     maxStalledCount: 1_000_000,
     runRetryDelay: 500,
   });
-  worker.on("error", (error) => log.warn({ err: error, queue: options.queue }, "a worker of the queue failed"));
+  worker.on("error", (error) => {
+    if (isRefusal(error)) log.info({ reason: error.message }, "a job was finished that is not ours any more");
+    else log.warn({ err: error, queue: options.queue }, "a worker of the queue failed");
+  });
   worker.on("failed", (job) => {
     if (job?.id === undefined || job.finishedOn === undefined || job.opts.removeOnFail === true) return;
     options.failed(titleOfJobId(job.id)).catch((error: unknown) => log.debug({ err: error }, "a hint was not sent"));
@@ -154,6 +157,10 @@ async function settle(job: Job, token: string, stopped: Stop | undefined, error:
   if (!failure.retry) throw new UnrecoverableError(writeReason(failure));
   throw new Error(writeReason(failure), { cause: error });
 }
+
+/** The job is gone (-1), not active (-3), or locked by another (-2, -6): BullMQ's error codes. */
+const isRefusal = (error: Error): boolean =>
+  "code" in error && typeof error.code === "number" && [-1, -2, -3, -6].includes(error.code);
 
 async function endsWithin(promise: Promise<void>, ms: number): Promise<boolean> {
   const timer = new AbortController();
