@@ -12,7 +12,7 @@ import {
 
 const PACKET = 1024;
 const PREROLL = 4;
-const SECONDS = 40;
+const SECONDS = 24;
 
 interface Case {
   readonly sound: Omit<SoundRecipe, "signal" | "seconds">;
@@ -70,34 +70,46 @@ const cases: readonly Case[] = [
 ];
 
 describe("audio chunks", () => {
-  test.for(cases)("$sound.codec $sound.sampleRate in $container to $sampleRate", async ({ sound, container, sampleRate }) => {
+  test.for(cases)(
+    "$sound.codec $sound.sampleRate in $container to $sampleRate",
+    async ({ sound, container, sampleRate }) => {
+      const path = await numberedVideo({
+        ...{ rate: "25", frames: 25 * SECONDS, gop: 250, container },
+        sound: { ...sound, signal: "sweep", seconds: SECONDS },
+      });
+      const last = Math.ceil((SECONDS * sampleRate) / PACKET);
+      const join = Math.round((15.3 * sampleRate) / PACKET);
+      const source = await readSamples(path, { sampleRate });
+      const whole = await heard(job(path, sampleRate, [0, last], { mode: "start" }));
+      const lags = [1, 8, 16, 22].map((second) => lagAt(source, whole, second * sampleRate));
+      const start = (join * PACKET) / sampleRate;
+      const first = await heard(job(path, sampleRate, [0, join], { mode: "start" }));
+      const second = await heard(job(path, sampleRate, [join, last], { mode: "before", seconds: start - 2 }));
+      const joined = new Float32Array(whole.length);
+      joined.set(first);
+      joined.set(second, first.length);
+      const at = join * PACKET;
+      const around = (reference: Float32Array, other: Float32Array): number =>
+        signalToNoise(reference, other, at - PACKET, at + PACKET);
+      // Opus begins 6.5 ms early, which Matroska's clock rounds to 7: half a millisecond nobody can take back.
+      const tolerance = sound.codec === "libopus" && container === "mkv" ? 24 : 1;
+    for (const lag of [...lags, lagAt(source, joined, at + 3 * sampleRate)])
+        expect(Math.abs(lag)).toBeLessThanOrEqual(tolerance);
+      expect(around(whole, joined)).toBeGreaterThan(30);
+      if (tolerance === 1) expect(around(source, joined)).toBeGreaterThan(30);
+    },
+  );
+
+  test("are silent where the source begins late or ends early, and keep its time", async () => {
+    const rate = 48_000;
     const path = await numberedVideo({
-      ...{ rate: "25", frames: 25 * SECONDS, gop: 250, container },
-      sound: { ...sound, signal: "sweep", seconds: SECONDS },
+      ...{ rate: "25", frames: 250, container: "mp4" },
+      sound: { codec: "flac", sampleRate: rate, signal: "sweep", seconds: 5, startTime: 2.5 },
     });
-    const last = Math.ceil((SECONDS * sampleRate) / PACKET);
-    const join = Math.round((27.3 * sampleRate) / PACKET);
-    const source = await readSamples(path, { sampleRate });
-    const whole = await heard(job(path, sampleRate, [0, last], { mode: "start" }));
-    const lags = [1, 13, 26, 38].map((second) => lagAt(source, whole, second * sampleRate));
-    const start = (join * PACKET) / sampleRate;
-    const first = await heard(job(path, sampleRate, [0, join], { mode: "start" }));
-    const second = await heard(job(path, sampleRate, [join, last], { mode: "before", seconds: start - 2 }));
-    const joined = new Float32Array(whole.length);
-    joined.set(first);
-    joined.set(second, first.length);
-    const at = join * PACKET;
-    const around = (reference: Float32Array, other: Float32Array, from: number) =>
-      signalToNoise(reference, other, from - PACKET, from + PACKET);
-    const report = {
-      lags,
-      join: around(source, joined, at),
-      wholeThere: around(source, whole, at),
-      chunkLag: lagAt(source, joined, at + 3 * sampleRate),
-      joinedWhole: around(whole, joined, at),
-    };
-    console.log(JSON.stringify(report));
-    for (const lag of [...lags, report.chunkLag]) expect(Math.abs(lag)).toBeLessThanOrEqual(1);
-    expect(report.join).toBeGreaterThan(Math.min(30, report.wholeThere - 1));
+    const source = await readSamples(path, { sampleRate: rate });
+    const whole = await heard(job(path, rate, [0, Math.ceil((10 * rate) / PACKET)], { mode: "start" }));
+    expect(signalToNoise(source, whole, 3 * rate, 7 * rate)).toBeGreaterThan(30);
+    expect(Math.max(...whole.subarray(PACKET, 2.4 * rate).map(Math.abs))).toBeLessThan(0.001);
+    expect(Math.max(...whole.subarray(7.6 * rate).map(Math.abs))).toBeLessThan(0.001);
   });
 });

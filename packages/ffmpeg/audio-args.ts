@@ -80,10 +80,11 @@ function soundFilters(job: AudioJob, span: SampleSpan, encoder: AudioJob["tracks
 }
 
 /**
- * Times from the count of samples, because Matroska's clock counts milliseconds: every packet's time is up to half a
- * millisecond off, and a chunk that began from such a time would be shifted by that against its neighbours. So the
- * first time is moved to a whole number of packets where it is that near to one, and later ones follow by counting,
- * unless they jump. An Opus packet that lacks its first 312 samples (the pre-skip, RFC 7845 §4.2, which is 6.5 ms
+ * Times from the count of samples, because Matroska's clock counts milliseconds: the time of a packet and that of the
+ * container's start are each up to half a millisecond off, and a chunk that began from such a time would be shifted
+ * against its neighbours. So the first time is moved to a whole number of packets where it is that near to one, and
+ * later ones follow by counting, unless they jump. (MP4's AAC with the usual priming of 2112 samples lies 64 samples,
+ * 1.33 ms, off that grid, exactly: the limit must stay below.) An Opus packet that lacks its first 312 samples (the pre-skip, RFC 7845 §4.2, which is 6.5 ms
  * rounded to 7) is measured from where it would have begun.
  */
 const countedTimes = [
@@ -91,7 +92,7 @@ const countedTimes = [
   "st(4,S+312*ld(3))", // samples of a whole packet
   "st(5,PTS-312*ld(3))", // where it begins
   "if(eq(N,0),st(0,round(ld(5)/ld(4))*ld(4)-ld(5)))",
-  "if(eq(N,0)*gt(abs(ld(0)),(0.0006+0.0014*ld(3))*SR),st(0,0))",
+  "if(eq(N,0)*gt(abs(ld(0)),(0.00105+0.00095*ld(3))*SR),st(0,0))",
   "st(1,if(gt(N,0)*lt(abs(PTS+ld(0)-ld(2)),0.1*SR),ld(2),PTS+ld(0)))",
   "st(2,ld(1)+S)",
   "ld(1)",

@@ -27,7 +27,10 @@ export async function openHttpSource(
       if (end <= head.bytes.length) return head.bytes.subarray(offset, end);
       const answer = await fetchRange(url, offset, end - offset, signal);
       if (answer.total !== size)
-        throw new PipelineError("source.changed", `${url} changed while it was read: ${size} bytes became ${answer.total}`);
+        throw new PipelineError(
+          "source.changed",
+          `${url} changed while it was read: ${size} bytes became ${answer.total}`,
+        );
       return answer.bytes;
     },
   };
@@ -55,9 +58,13 @@ async function fetchRange(url: string, offset: number, length: number, signal: A
     if (error instanceof PipelineError) throw error;
     const cause = (error as { cause?: unknown }).cause ?? error;
     const reason = limited.aborted ? "no answer in time" : cause instanceof Error ? cause.message : String(cause);
-    throw new PipelineError("source.unreachable", `${url} cannot be read: ${reason}; check the address and the server`, {
-      cause: error,
-    });
+    throw new PipelineError(
+      "source.unreachable",
+      `${url} cannot be read: ${reason}; check the address and the server`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -25,7 +25,10 @@ export async function inspectVideo(question: VideoQuestion): Promise<{ video: In
   const { address, stream, tools, signal, containerStart } = question;
   const { width = 0, height = 0 } = stream;
   if (width === 0 || height === 0)
-    throw new PipelineError("source.unsupported-codec", `video stream ${stream.index} has no picture size: it cannot be decoded`);
+    throw new PipelineError(
+      "source.unsupported-codec",
+      `video stream ${stream.index} has no picture size: it cannot be decoded`,
+    );
   const [frames, interlace] = await Promise.all([
     frameTimes(question),
     measureInterlacing(address, { stream: stream.index, windows: windowsOf(question), tools, signal }),

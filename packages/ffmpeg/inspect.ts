@@ -105,11 +105,9 @@ function probeResult(address: SourceAddress, probed: PromiseSettledResult<Probe>
   if (probed.status === "fulfilled") return probed.value;
   const { reason } = probed;
   if (reason instanceof PipelineError && reason.code === "tool.failed")
-    throw new PipelineError(
-      "source.not-media",
-      `${nameOf(address)} is not a film or sound file that ffmpeg can read`,
-      { cause: reason },
-    );
+    throw new PipelineError("source.not-media", `${nameOf(address)} is not a film or sound file that ffmpeg can read`, {
+      cause: reason,
+    });
   throw reason;
 }
 
@@ -147,4 +145,3 @@ function chooseStreams(
     );
   return { video, audio: { usable, unusable } };
 }
-

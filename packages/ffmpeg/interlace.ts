@@ -24,7 +24,10 @@ export interface InterlaceAnswer {
  * Decides by looking at pictures, because headers lie: film in interlaced streams, interlaced video flagged progressive.
  * Windows that cannot be decoded count for nothing.
  */
-export async function measureInterlacing(address: SourceAddress, question: InterlaceQuestion): Promise<InterlaceAnswer> {
+export async function measureInterlacing(
+  address: SourceAddress,
+  question: InterlaceQuestion,
+): Promise<InterlaceAnswer> {
   const windows = await Promise.all(question.windows.map((seconds) => lookAt(address, question, seconds)));
   question.signal.throwIfAborted();
   const interlaced = windows.reduce((sum, window) => sum + window.interlaced, 0);

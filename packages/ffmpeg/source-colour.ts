@@ -9,8 +9,7 @@ const unsaid = new Set(["unknown", "unspecified", "reserved", ""]);
  */
 export function sourceColour(stream: ProbedStream, width: number, height: number): Colour & { assumed: boolean } {
   const usual = usualColour(width, height);
-  const said = (value: string | undefined): string | null =>
-    value === undefined || unsaid.has(value) ? null : value;
+  const said = (value: string | undefined): string | null => (value === undefined || unsaid.has(value) ? null : value);
   const primaries = said(stream.color_primaries);
   const transfer = said(stream.color_transfer);
   const matrix = said(stream.color_space);

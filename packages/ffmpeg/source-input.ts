@@ -5,7 +5,9 @@ import type { SourceAddress } from "@gakuen/contracts";
  * open whatever files and addresses it names.
  */
 const demuxers = [
-  ..."mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,asf,flv,ogg,mxf,mxf_opatom,gxf,nut,dv,rm,wtv,ivf".split(","),
+  ..."mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,asf,flv,ogg,mxf,mxf_opatom,gxf,nut,dv,rm,wtv,ivf".split(
+    ",",
+  ),
   ..."h264,hevc,obu,av1,m4v,mpegvideo,vc1,yuv4mpegpipe,dirac".split(","),
   ..."wav,w64,aiff,caf,flac,mp3,aac,ac3,eac3,dts,amr,au,ape,tta,wv,truehd,mlp,dsf".split(","),
 ].join(",");

@@ -24,7 +24,8 @@ export async function openSource(
   address: SourceAddress,
   options: { readonly signal: AbortSignal },
 ): Promise<SourceReader> {
-  const bytes = address.kind === "file" ? await openFile(address.path) : await openHttpSource(address.url, options.signal);
+  const bytes =
+    address.kind === "file" ? await openFile(address.path) : await openHttpSource(address.url, options.signal);
   if (bytes.size === 0) {
     const name = address.kind === "file" ? address.path : address.url;
     throw new PipelineError("source.empty", `${name} is empty: it has no bytes`);

@@ -68,7 +68,17 @@ function job(source: Source, rate: Rational, frames: number, span: readonly [num
       sourceColour: sdr,
       colour: sdr,
     },
-    chunk: { kind: "video", id: "v1", tracks: ["v144"], firstSegment: 1, segments: 1, seek, startFrame, endFrame, threads: 1 },
+    chunk: {
+      kind: "video",
+      id: "v1",
+      tracks: ["v144"],
+      firstSegment: 1,
+      segments: 1,
+      seek,
+      startFrame,
+      endFrame,
+      threads: 1,
+    },
     tracks: [track],
   } as unknown as EncodeJob;
 }
@@ -95,7 +105,11 @@ const rates: readonly { name: string; rate: Rational; recipe: Partial<NumberedVi
   { name: "25 mp4, open groups, one long", rate: { num: 25, den: 1 }, recipe: { openGop: true, gop: 120 } },
   { name: "29.97 mp4 in 1/90000", rate: { num: 30000, den: 1001 }, recipe: { timescale: 90000 } },
   { name: "29.97 mkv, HEVC", rate: { num: 30000, den: 1001 }, recipe: { container: "mkv", codec: "libx265" } },
-  { name: "29.97 mp4, HEVC, open groups", rate: { num: 30000, den: 1001 }, recipe: { codec: "libx265", openGop: true } },
+  {
+    name: "29.97 mp4, HEVC, open groups",
+    rate: { num: 30000, den: 1001 },
+    recipe: { codec: "libx265", openGop: true },
+  },
   { name: "50 mp4", rate: { num: 50, den: 1 }, recipe: {} },
   { name: "59.94 mkv, long groups", rate: { num: 60000, den: 1001 }, recipe: { container: "mkv", gop: 300 } },
   { name: "60 mkv", rate: { num: 60, den: 1 }, recipe: { container: "mkv" } },
@@ -124,11 +138,70 @@ describe.concurrent("a chunk of a source of constant rate holds exactly its fram
     const frames = 250;
     const source = await indexed(await numberedVideo({ rate: `${rate.num}/${rate.den}`, frames, ...recipe }));
     expect(source.times).toHaveLength(frames);
-    const spans: readonly (readonly [number, number])[] = [[0, 24], [72, 120], [216, frames]];
+    const spans: readonly (readonly [number, number])[] = [
+      [0, 24],
+      [72, 120],
+      [216, frames],
+    ];
     for (const span of spans)
       for (const seek of seeks(source, (span[0] * rate.den) / rate.num, false))
         expect(await encodedFrameNumbers(job(source, rate, frames, span, seek)), `${seek.mode} ${span}`).toEqual(
           numbers(span[0], span[1]),
         );
+  });
+});
+
+/** The frame that is on screen at each grid frame: the last one whose time, rounded to the grid, has come. */
+function conformed(source: Source, rate: Rational, from: number, to: number): number[] {
+  const origin = Math.round((source.times[0] ?? 0) * 1e6) / 1e6;
+  const places = source.times.map((time) => Math.round(((time - origin) * rate.num) / rate.den));
+  return numbers(from, to).map((frame) => places.findLastIndex((place) => place <= frame));
+}
+
+const variable: readonly { name: string; recipe: Partial<NumberedVideoRecipe> }[] = [
+  { name: "mp4, three durations in turn", recipe: { times: "N/24+0.011*mod(N,3)" } },
+  {
+    name: "mkv, three durations in turn, open groups",
+    recipe: { times: "N/24+0.011*mod(N,3)", container: "mkv", openGop: true },
+  },
+  { name: "mp4, a frame that stands for four seconds", recipe: { times: "N/25+4*gte(N,60)" } },
+  { name: "mkv, a frame that stands for four seconds", recipe: { times: "N/25+4*gte(N,60)", container: "mkv" } },
+];
+
+describe.concurrent("a chunk of a source of variable rate holds what is on screen at its grid's times", () => {
+  test.for(variable)("$name", async ({ recipe }) => {
+    const rate = { num: 30, den: 1 };
+    const source = await indexed(await numberedVideo({ rate: "24", frames: 150, ...recipe }));
+    // Without the last frame's own time: the fixture's last frame lasts but a tick.
+    const frames = Math.round(((source.times.at(-1) ?? 0) - (source.times[0] ?? 0)) * 30);
+    const spans: readonly (readonly [number, number])[] = [
+      [0, 30],
+      [96, 144],
+      [frames - 40, frames],
+    ];
+    for (const span of spans)
+      for (const seek of seeks(source, span[0] / 30, true))
+        expect(
+          await encodedFrameNumbers(job(source, rate, frames, span, seek)),
+          `${seek.mode} ${span.join("-")}`,
+        ).toEqual(conformed(source, rate, ...span));
+  });
+});
+
+describe.concurrent("the ends of a title", () => {
+  const rate = { num: 25, den: 1 };
+
+  test("a first frame that comes late is shown from the start", async () => {
+    const source = await indexed(await numberedVideo({ rate: "25", frames: 50 }));
+    const encode = { ...job(source, rate, 55, [0, 10], { mode: "start" }), originMicroseconds: -200_000 };
+    expect(await encodedFrameNumbers(encode)).toEqual([0, 0, 0, 0, 0, 0, 1, 2, 3, 4]);
+  });
+
+  test("the last chunk is padded by two frames and no more, so a source that was cut off is noticed", async () => {
+    const source = await indexed(await numberedVideo({ rate: "25", frames: 50 }));
+    const twoShort = job(source, rate, 52, [40, 52], { mode: "before", seconds: 0.6 });
+    expect(await encodedFrameNumbers(twoShort)).toEqual([...numbers(40, 50), 49, 49]);
+    const tenShort = job(source, rate, 60, [40, 60], { mode: "before", seconds: 0.6 });
+    expect(await encodedFrameNumbers(tenShort)).toHaveLength(12);
   });
 });
