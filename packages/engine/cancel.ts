@@ -8,14 +8,18 @@ import type { Signals } from "./signals.ts";
 const GIVE_UP_AFTER_MS = 10_000;
 
 /**
- * Removes all jobs of a title. Those that run are told to stop and waited for. They are told before the others are
- * removed, which takes a second for thousands, and again after: a worker that stopped may have begun another meanwhile.
+ * Removes all jobs of a title. First those that wait, with the parent: a worker that is told to stop then finds no other
+ * chunk to begin, and no parent to fail. Then the running ones are told, and waited for; again and again, because one
+ * may have come back to wait meanwhile, or have begun unnoticed.
  */
 export async function cancelTitle(queues: Queues, signals: Signals, title: TitleId, log: EngineLog): Promise<void> {
   const giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
   for (;;) {
+    await removeResting(queues, title).catch((error: unknown) => {
+      // A chunk that ends at the same moment locks the same rows in another order (BullMQ's). The next round removes.
+      if (!isDeadlock(error)) throw error;
+    });
     await signals.cancel(title);
-    await removeResting(queues, title);
     const left = await findLeft(queues, title);
     if (left.length === 0) return;
     if (Date.now() > giveUpAt) {
@@ -25,6 +29,8 @@ export async function cancelTitle(queues: Queues, signals: Signals, title: Title
     await delay(100);
   }
 }
+
+const isDeadlock = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "40P01";
 
 async function removeResting({ prepare, encode, publish }: Queues, title: TitleId): Promise<void> {
   for (const id of await jobIdsOfTitle(publish, title, restingStates)) {
@@ -40,7 +46,7 @@ async function removeResting({ prepare, encode, publish }: Queues, title: TitleI
   }
 }
 
-/** Running jobs, and those that came to rest since: a chunk that stops fails its parent, which then lies there. */
+/** Running jobs, and those that came to rest since. */
 async function findLeft(queues: Queues, title: TitleId): Promise<string[]> {
   const left = [queues.prepare, queues.encode, queues.publish].map((queue) =>
     jobIdsOfTitle(queue, title, ["active", ...restingStates]),
