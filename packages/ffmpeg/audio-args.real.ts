@@ -93,7 +93,7 @@ describe("audio chunks", () => {
         signalToNoise(reference, other, at - PACKET, at + PACKET);
       // Opus begins 6.5 ms early, which Matroska's clock rounds to 7: half a millisecond nobody can take back.
       const tolerance = sound.codec === "libopus" && container === "mkv" ? 24 : 1;
-    for (const lag of [...lags, lagAt(source, joined, at + 3 * sampleRate)])
+      for (const lag of [...lags, lagAt(source, joined, at + 3 * sampleRate)])
         expect(Math.abs(lag)).toBeLessThanOrEqual(tolerance);
       expect(around(whole, joined)).toBeGreaterThan(30);
       if (tolerance === 1) expect(around(source, joined)).toBeGreaterThan(30);

@@ -84,8 +84,8 @@ function soundFilters(job: AudioJob, span: SampleSpan, encoder: AudioJob["tracks
  * container's start are each up to half a millisecond off, and a chunk that began from such a time would be shifted
  * against its neighbours. So the first time is moved to a whole number of packets where it is that near to one, and
  * later ones follow by counting, unless they jump. (MP4's AAC with the usual priming of 2112 samples lies 64 samples,
- * 1.33 ms, off that grid, exactly: the limit must stay below.) An Opus packet that lacks its first 312 samples (the pre-skip, RFC 7845 §4.2, which is 6.5 ms
- * rounded to 7) is measured from where it would have begun.
+ * 1.33 ms, off that grid, exactly: the limit must stay below.) An Opus packet that lacks its first 312 samples (the
+ * pre-skip, RFC 7845 §4.2, 6.5 ms that became 7) is measured from where it would have begun.
  */
 const countedTimes = [
   "st(3,eq(SR,48000)*eq(mod(S+312,480),0))", // such an Opus packet
