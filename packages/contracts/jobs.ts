@@ -57,6 +57,15 @@ export type EncodeProgress = z.infer<typeof EncodeProgress>;
 export const PublishJob = z.object({ title: TitleId, plan: PlanId });
 export type PublishJob = z.infer<typeof PublishJob>;
 
+/**
+ * Priorities of encode jobs are 1 … 2²¹, lower first: the lower half belongs to chunks that a viewer waits for, the upper
+ * half to all others.
+ */
+export const VIEWER_PRIORITIES = 2 ** 20;
+
+/** A viewer waits for this job: encoders begin it even when all their slots are taken. */
+export const isViewerPriority = (priority: number): boolean => priority < VIEWER_PRIORITIES;
+
 export const prepareJobId = (title: TitleId): string => `${title}.prepare`;
 export const encodeJobId = (ref: ChunkRef): string => `${ref.title}.${ref.plan}.${ref.chunk}`;
 export const publishJobId = (job: PublishJob): string => `${job.title}.${job.plan}.publish`;

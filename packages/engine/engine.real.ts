@@ -44,6 +44,41 @@ const untilAborted = (signal: AbortSignal): Promise<void> =>
 const chunks = (...names: string[]) => names.map((name, i) => ({ job: sampleEncode(title, name), priority: 10 + i }));
 
 describe("the work queue", () => {
+  test("begins what a viewer waits for in an extra slot, and nothing else", async () => {
+    await engine.addGraph(
+      samplePublish(title),
+      chunks("v0", "v1", "v2", "v3").map((chunk) => ({ ...chunk, priority: chunk.priority + 2 ** 20 })),
+    );
+    const begun: string[] = [];
+    const finish = Promise.withResolvers<void>();
+    await using scope = new AsyncDisposableStack();
+    scope.defer(() => engine.cancelTitle(title));
+    scope.defer(() => finish.resolve());
+    during(
+      scope,
+      elsewhere.workEncode(
+        async (job, { hurry }) => {
+          begun.push(`${job.ref.chunk}${hurry ? " in a hurry" : ""}`);
+          await finish.promise;
+        },
+        { slots: 1 },
+      ),
+    );
+    while (begun.length < 1) await delay(20);
+    expect(await engine.setEncodePriority(sampleEncode(title, "v3").ref, 2 ** 20 + 500)).toBe(true);
+    await delay(700);
+    expect(begun).toEqual(["v0"]);
+    expect(await engine.setEncodePriority(sampleEncode(title, "v2").ref, 7)).toBe(true);
+    while (begun.length < 2) await delay(20);
+    expect(begun).toEqual(["v0", "v2 in a hurry"]);
+    // Whoever comes too late for the hurried job must not keep what it took instead.
+    await delay(700);
+    expect(await engine.counts()).toMatchObject({ encode: { waiting: 2, active: 2 } });
+    finish.resolve();
+    while ((await engine.counts()).encode.waiting + (await engine.counts()).encode.active > 0) await delay(20);
+    expect(begun).toEqual(["v0", "v2 in a hurry", "v1", "v3"]);
+  });
+
   test("does what is most urgent first, also when that changes while it waits", async () => {
     await engine.addGraph(samplePublish(title), chunks("v0", "v1", "v2"));
     expect(await engine.setEncodePriority(sampleEncode(title, "v2").ref, 1)).toBe(true);

@@ -3,6 +3,7 @@ import {
   EncodeJob,
   type EncodeProgress,
   encodeJobId,
+  isViewerPriority,
   PipelineError,
   PrepareJob,
   prepareJobId,
@@ -38,7 +39,10 @@ export interface Engine extends AsyncDisposable {
   /** Whether the job is under way: waiting, delayed or running; not failed or done. */
   hasPrepare(title: TitleId): Promise<boolean>;
   hasPublish(job: PublishJob): Promise<boolean>;
-  /** False when the job does not wait any more. */
+  /**
+   * False when the job does not wait any more. A viewer's priority ({@link isViewerPriority}) makes encoders whose slots
+   * are all taken begin the job in an extra one.
+   */
   setEncodePriority(ref: ChunkRef, priority: number): Promise<boolean>;
   /** Removes all jobs of the title, failed ones too, and stops those that run, in whatever process. Resolves when they have stopped, at the latest after 10 s. */
   cancelTitle(title: TitleId): Promise<void>;
@@ -99,8 +103,19 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     parse: (data: unknown) => T,
     handler: Handler<T>,
   ): WorkerHandle => {
-    const { onCancel, failed } = signals;
-    const worker = startWorker({ queue, name, concurrency, connection, log, parse, handler, onCancel, failed });
+    const { onCancel, onHurry, failed } = signals;
+    const worker = startWorker({
+      queue,
+      name,
+      concurrency,
+      connection,
+      log,
+      parse,
+      handler,
+      onCancel,
+      onHurry,
+      failed,
+    });
     workers.add(worker);
     return worker;
   };
@@ -140,6 +155,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       const state = await job?.getState();
       if (job === undefined || !(state === "waiting" || state === "prioritized" || state === "delayed")) return false;
       await job.changePriority({ priority });
+      if (isViewerPriority(priority)) await signals.hurry();
       return true;
     },
     cancelTitle: (title) => cancelTitle(queues, signals, title, log),

@@ -10,6 +10,9 @@ export interface Signals {
   /** Asks every process to stop what it runs of this title. */
   readonly cancel: (title: TitleId) => Promise<void>;
   readonly failed: (title: TitleId) => Promise<void>;
+  /** Tells encoders that a viewer waits for a chunk that waits. */
+  readonly hurry: () => Promise<void>;
+  readonly onHurry: (listener: () => void) => () => void;
   readonly onCancel: (listener: (title: TitleId) => void) => () => void;
   readonly onFailure: (listener: (title: TitleId) => void) => () => void;
   readonly onProgress: (listener: (ref: ChunkRef, progress: EncodeProgress) => void) => () => void;
@@ -20,6 +23,7 @@ export interface Signals {
 interface EncodeQueueEvents extends QueueEventsListener {
   "gakuen-cancel": (args: { title: string }, id: string) => void;
   "gakuen-failed": (args: { title: string }, id: string) => void;
+  "gakuen-hurry": (args: Record<string, never>, id: string) => void;
   "gakuen-hello": (args: { from: string }, id: string) => void;
 }
 
@@ -40,6 +44,7 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
 
   const cancels = new Set<(title: TitleId) => void>();
   const failures = new Set<(title: TitleId) => void>();
+  const hurries = new Set<() => void>();
   const progresses = new Set<(ref: ChunkRef, progress: EncodeProgress) => void>();
   events.on<EncodeQueueEvents, "gakuen-cancel">("gakuen-cancel", ({ title }) =>
     tell(cancels, TitleId.safeParse(title).data),
@@ -47,6 +52,9 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
   events.on<EncodeQueueEvents, "gakuen-failed">("gakuen-failed", ({ title }) =>
     tell(failures, TitleId.safeParse(title).data),
   );
+  events.on<EncodeQueueEvents, "gakuen-hurry">("gakuen-hurry", () => {
+    for (const listener of hurries) listener();
+  });
   events.on("progress", ({ jobId, data }) => {
     const [title, plan, chunk] = jobId.split(".");
     const ref = ChunkRef.safeParse({ title, plan, chunk });
@@ -69,6 +77,8 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
   return {
     cancel: (title) => producer.publishEvent({ eventName: "gakuen-cancel", title }),
     failed: (title) => producer.publishEvent({ eventName: "gakuen-failed", title }),
+    hurry: () => producer.publishEvent({ eventName: "gakuen-hurry" }),
+    onHurry: (listener) => subscribe(hurries, listener),
     onCancel: (listener) => subscribe(cancels, listener),
     onFailure: (listener) => subscribe(failures, listener),
     onProgress: (listener) => subscribe(progresses, listener),

@@ -1,5 +1,13 @@
-import { type EncodeProgress, PipelineError, type TitleId, titleOfJobId, toPipelineError } from "@gakuen/contracts";
+import {
+  type EncodeProgress,
+  isViewerPriority,
+  PipelineError,
+  type TitleId,
+  titleOfJobId,
+  toPipelineError,
+} from "@gakuen/contracts";
 import { createPostgresBackend, type Job, UnrecoverableError, WaitingError, withBackend } from "bullmq";
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { writeReason } from "./failure-reason.ts";
 import type { EngineLog } from "./log.ts";
@@ -11,6 +19,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /** 1 for the first try; a hand-back and the death of a worker are not counted. */
   readonly attempt: number;
+  /** A viewer waits for this job. */
+  readonly hurry: boolean;
   /** As often as wanted: the newest is sent on, about twice a second. */
   report(progress: EncodeProgress): void;
 }
@@ -53,6 +63,8 @@ export interface WorkerOptions<T> {
   readonly handler: Handler<T>;
   /** Subscribes to titles that are cancelled. */
   readonly onCancel: (listener: (title: TitleId) => void) => () => void;
+  /** Subscribes to news that a viewer waits for a job of this queue. */
+  readonly onHurry: (listener: () => void) => () => void;
   /** Called after a job failed for good. */
   readonly failed: (title: TitleId) => Promise<void>;
 }
@@ -90,8 +102,12 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     try {
       if (handingBack) stop(task, "handed-back");
       task.abort.signal.throwIfAborted();
-      const { signal } = task.abort;
-      await options.handler(options.parse(job.data), { signal, attempt: job.attemptsMade + 1, report: progress.send });
+      await options.handler(options.parse(job.data), {
+        signal: task.abort.signal,
+        attempt: job.attemptsMade + 1,
+        hurry: isHurried(job),
+        report: progress.send,
+      });
     } catch (error) {
       await settle(job, token, task.stopped, error);
     } finally {
@@ -126,8 +142,26 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     for (const task of tasks) if (titleOfJobId(task.jobId) === title) stop(task, "cancelled");
   });
 
+  // A viewer does not wait until a slot is free: one job more than there are slots is begun for it.
+  let extra: Promise<unknown> | undefined;
+  const takeExtra = async (): Promise<void> => {
+    const token = `${options.name}:extra:${randomUUID()}`;
+    const job = await worker.getNextJob(token, { block: false });
+    if (job === undefined) return;
+    // Another encoder was quicker, and what comes next is in no hurry.
+    if (!isHurried(job)) await job.moveToWait(token);
+    else await worker.processJob(job, token, () => false);
+  };
+  const unsubscribeHurry = options.onHurry(() => {
+    if (handingBack || extra !== undefined || tasks.size < options.concurrency) return;
+    extra = takeExtra()
+      .catch((error: unknown) => log.warn({ err: error, queue: options.queue }, "an extra job could not be taken"))
+      .finally(() => (extra = undefined));
+  });
+
   const close = async (graceMs: number): Promise<void> => {
-    const closed = worker.close();
+    unsubscribeHurry();
+    const closed = Promise.all([worker.close(), extra]).then(() => undefined);
     if (!(await endsWithin(closed, graceMs))) {
       handingBack = true;
       for (const task of tasks) stop(task, "handed-back");
@@ -141,6 +175,8 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
   let closing: Promise<void> | undefined;
   return { close: ({ graceMs = 0 } = {}) => (closing ??= close(graceMs)) };
 }
+
+const isHurried = (job: Job): boolean => isViewerPriority(job.priority);
 
 /** What becomes of a job whose handler gave up: always throws, in the words that BullMQ understands. */
 async function settle(job: Job, token: string, stopped: Stop | undefined, error: unknown): Promise<never> {

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { Readable } from "node:stream";
 import { PipelineError } from "@gakuen/contracts";
@@ -155,8 +156,10 @@ function lowerPriority(pid: number | undefined, niceness: number | undefined): v
   if (pid === undefined || niceness === undefined) return;
   try {
     setPriority(pid, niceness);
+    // Linux weighs sessions first (sched(7), autogroup) and the child has its own: there its niceness alone does nothing.
+    if (process.platform === "linux") writeFileSync(`/proc/${pid}/autogroup`, `${niceness}`);
   } catch {
-    // It has already ended, or the system forbids it; neither is a reason not to do the work.
+    // It has already ended, or the system forbids it or has no such file; none is a reason not to do the work.
   }
 }
 

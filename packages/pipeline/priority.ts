@@ -1,17 +1,11 @@
-import { type Chunk, type Plan, segmentSpans } from "@gakuen/contracts";
-
-/**
- * Priorities of encode jobs: 1 … 2²¹, lower first. The lower half belongs to chunks that a viewer waits for, the upper
- * half to all others.
- */
-const VIEWER_RANGE = 2 ** 20;
+import { type Chunk, type Plan, segmentSpans, VIEWER_PRIORITIES } from "@gakuen/contracts";
 
 /**
  * Nobody is watching: early chunks go before late ones across all titles, so that every title becomes playable soon;
  * then the title's own priority decides (0 first … 15 last).
  */
 export function backgroundPriority(plan: Plan, chunk: Chunk, titlePriority: number): number {
-  return VIEWER_RANGE + Math.min(rank(plan, chunk), 2 ** 16 - 1) * 16 + titlePriority;
+  return VIEWER_PRIORITIES + Math.min(rank(plan, chunk), 2 ** 16 - 1) * 16 + titlePriority;
 }
 
 /** The lowest rung and the sound of the beginning, then the other rungs of the beginning, then by time. */
@@ -28,5 +22,5 @@ function rank(plan: Plan, chunk: Chunk): number {
 /** A viewer waits: whoever asked last is served first, since earlier requests are often prefetches of a place that the
  * viewer has left. Counts tenths of seconds and wraps around after 29 hours, which at worst reverses two waiting jobs. */
 export function viewerPriority(nowMilliseconds: number): number {
-  return VIEWER_RANGE - (Math.floor(nowMilliseconds / 100) % (VIEWER_RANGE - 1)) - 1;
+  return VIEWER_PRIORITIES - (Math.floor(nowMilliseconds / 100) % (VIEWER_PRIORITIES - 1)) - 1;
 }

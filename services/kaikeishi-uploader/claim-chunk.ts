@@ -1,4 +1,4 @@
-import { type Chunk, type ChunkRef, type Claim, PipelineError, type Plan } from "@gakuen/contracts";
+import { type Chunk, type ChunkRef, type Claim, INIT_NUMBER, PipelineError, type Plan } from "@gakuen/contracts";
 import type { Tokens } from "@gakuen/platform";
 import { chunkReceipts, getPlan, type Records, takeClaim } from "@gakuen/records";
 import { z } from "zod";
@@ -38,8 +38,8 @@ export async function claimChunk({ records, tokens }: ClaimParts, ref: ChunkRef,
     throw new PipelineError("ingest.unauthorized", `the grant is not for chunk ${ref.chunk} of ${ref.title}`);
 
   const { chunk } = await resolveChunk(records, ref);
-  const receipts = await chunkReceipts(records, ref);
-  if (receipts.length === chunk.tracks.length * chunk.segments) return { state: "complete" };
+  const segments = (await chunkReceipts(records, ref)).filter((receipt) => receipt.number !== INIT_NUMBER);
+  if (segments.length === chunk.tracks.length * chunk.segments) return { state: "complete" };
 
   const claim = await takeClaim(records, ref);
   if (claim.state === "title-gone")

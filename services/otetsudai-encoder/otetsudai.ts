@@ -17,9 +17,9 @@ export interface OtetsudaiDeps {
 /** The helper: takes chunks from the queue as it has free slots. Needs the queue and the uploader, nothing else. */
 export function startOtetsudai({ engine, ingest, tools, log, slots }: OtetsudaiDeps): WorkerHandle {
   return engine.workEncode(
-    async (job, { signal, attempt, report }) => {
+    async (job, { signal, attempt, hurry, report }) => {
       try {
-        await encodeChunk(job, { ingest, tools, log }, { signal, report });
+        await encodeChunk(job, { ingest, tools, log }, { signal, hurry, report });
       } catch (error) {
         const code = error instanceof PipelineError ? error.code : "internal";
         log.warn({ ...job.ref, delivery: attempt, code, err: error }, "chunk not finished");

@@ -1,7 +1,7 @@
 import { AddedTitle } from "@gakuen/contracts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sample } from "../../apps/gakuen/sample.ts";
-import { filmWithBeeps } from "../fixtures/index.ts";
+import { flashesAndBeeps } from "../fixtures/index.ts";
 import { launchChromium } from "../players/chromium.ts";
 import { openPlayers, type PlayerLab, type PlayerName, playerNames } from "../players/index.ts";
 import { GakuenProcess, temporaryFolder } from "./gakuen-process.ts";
@@ -18,7 +18,7 @@ let lab: PlayerLab;
 beforeAll(async () => {
   folder = await temporaryFolder();
   lab = await openPlayers();
-  gakuen = await GakuenProcess.up(folder.path, [await filmWithBeeps(14)]);
+  gakuen = await GakuenProcess.up(folder.path, [await flashesAndBeeps(14)]);
 });
 
 afterAll(async () => {
