@@ -29,14 +29,31 @@ function job(path: string, sampleRate: number, span: readonly [number, number], 
     originMicroseconds: origin,
     grant: "",
     chunk: {
-      ...{ kind: "audio", id: "a1-0", tracks: ["a1"], firstSegment: 1, segments: 1, seek, startPacket, endPacket },
+      kind: "audio",
+      id: "a1-0",
+      tracks: ["a1"],
+      firstSegment: 1,
+      segments: 1,
+      seek,
+      startPacket,
+      endPacket,
       preroll: startPacket === 0 ? 0 : PREROLL,
     },
     tracks: [
       {
-        ...{ kind: "audio", id: "a1", codec: "mp4a.40.2", timescale: sampleRate, sampleTicks: PACKET },
-        ...{ timeline: [{ ticks: 1, count: 1 }], bandwidth: 1, averageBandwidth: 1, language: "und", label: "" },
-        ...{ default: true, channels: 2, stream: 1 },
+        kind: "audio",
+        id: "a1",
+        codec: "mp4a.40.2",
+        timescale: sampleRate,
+        sampleTicks: PACKET,
+        timeline: [{ ticks: 1, count: 1 }],
+        bandwidth: 1,
+        averageBandwidth: 1,
+        language: "und",
+        label: "",
+        default: true,
+        channels: 2,
+        stream: 1,
         encoder: { name: "aac", bitrate: 192_000, sampleRate, channelLayout: "stereo" },
       },
     ],
@@ -74,7 +91,10 @@ describe("audio chunks", () => {
     "$sound.codec $sound.sampleRate in $container to $sampleRate",
     async ({ sound, container, sampleRate }) => {
       const path = await numberedVideo({
-        ...{ rate: "25", frames: 25 * SECONDS, gop: 250, container },
+        rate: "25",
+        frames: 25 * SECONDS,
+        gop: 250,
+        container,
         sound: { ...sound, signal: "sweep", seconds: SECONDS },
       });
       const last = Math.ceil((SECONDS * sampleRate) / PACKET);
@@ -103,7 +123,9 @@ describe("audio chunks", () => {
   test("are silent where the source begins late or ends early, and keep its time", async () => {
     const rate = 48_000;
     const path = await numberedVideo({
-      ...{ rate: "25", frames: 250, container: "mp4" },
+      rate: "25",
+      frames: 250,
+      container: "mp4",
       sound: { codec: "flac", sampleRate: rate, signal: "sweep", seconds: 5, startTime: 2.5 },
     });
     const source = await readSamples(path, { sampleRate: rate });

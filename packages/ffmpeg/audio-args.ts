@@ -25,16 +25,16 @@ export function audioArgs(job: AudioJob, options: AudioArgsOptions = {}): readon
   const { sampleRate, bitrate, name } = track.encoder;
   const span = sampleSpan(job, sampleRate);
   return [
-    ...["-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-copyts", "-start_at_zero"],
-    ...sourceInputOptions(job.source),
-    ...seekOptions(job, span.anchorSeconds),
-    ...["-i", sourceUrl(job.source)],
-    ...["-map", `0:${track.stream}`, "-vn", "-sn", "-dn", "-af", soundFilters(job, span, track.encoder)],
-    ...["-c:a", name, "-b:a", `${bitrate}`, "-threads", "1"],
-    ...["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"],
-    ...["-frag_duration", "500000", "-movflags", "+cmaf+skip_trailer", "-f", "mp4", "-flush_packets", "1"],
+    ["-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-copyts", "-start_at_zero"],
+    sourceInputOptions(job.source),
+    seekOptions(job, span.anchorSeconds),
+    ["-i", sourceUrl(job.source)],
+    ["-map", `0:${track.stream}`, "-vn", "-sn", "-dn", "-af", soundFilters(job, span, track.encoder)],
+    ["-c:a", name, "-b:a", `${bitrate}`, "-threads", "1"],
+    ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"],
+    ["-frag_duration", "500000", "-movflags", "+cmaf+skip_trailer", "-f", "mp4", "-flush_packets", "1"],
     `pipe:${options.pipe ?? 3}`,
-  ];
+  ].flat();
 }
 
 interface SampleSpan {

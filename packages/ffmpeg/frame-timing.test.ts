@@ -55,7 +55,8 @@ describe("classifyTiming", () => {
 
   test("an odd but constant rate is kept", () => {
     expect(classify(grid({ num: 18, den: 1 }, 90_000, 500), 90_000)).toMatchObject({
-      ...{ timing: "constant", frameRate: { num: 18, den: 1 } },
+      timing: "constant",
+      frameRate: { num: 18, den: 1 },
     });
   });
 

@@ -22,10 +22,10 @@ const MAX_GRID_RATE = 60;
 const thousand = (num: number): Rational => ({ num: num * 1000, den: 1001 });
 const whole = (num: number): Rational => ({ num, den: 1 });
 const standardRates: readonly Rational[] = [
-  ...[whole(5), whole(6), whole(10), whole(12), { num: 25, den: 2 }, whole(15), thousand(15), thousand(12)],
-  ...[thousand(24), whole(24), whole(25), thousand(30), whole(30), thousand(48), whole(48), whole(50)],
-  ...[thousand(60), whole(60), whole(100), thousand(120), whole(120)],
-];
+  [whole(5), whole(6), whole(10), whole(12), { num: 25, den: 2 }, whole(15), thousand(15), thousand(12)],
+  [thousand(24), whole(24), whole(25), thousand(30), whole(30), thousand(48), whole(48), whole(50)],
+  [thousand(60), whole(60), whole(100), thousand(120), whole(120)],
+].flat();
 
 const perSecond = (rate: Rational): number => rate.num / rate.den;
 

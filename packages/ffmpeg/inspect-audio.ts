@@ -3,7 +3,14 @@ import { languageTag } from "./language-tag.ts";
 import type { ProbedStream } from "./probe.ts";
 
 const usualLayouts: Readonly<Record<number, string>> = {
-  ...{ 1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0(side)", 6: "5.1(side)", 7: "6.1", 8: "7.1" },
+  1: "mono",
+  2: "stereo",
+  3: "2.1",
+  4: "quad",
+  5: "5.0(side)",
+  6: "5.1(side)",
+  7: "6.1",
+  8: "7.1",
 };
 
 /** What the planner needs of a sound stream, or null when it cannot be decoded. Times count from `containerStart`. */

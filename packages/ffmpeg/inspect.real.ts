@@ -22,7 +22,10 @@ describe("inspection of what is there", () => {
     for (const container of ["mp4", "mkv"] as const) {
       const path = await fixtures.numberedVideo({ rate: "30000/1001", frames: 100, gop: 30, container });
       expect(await video(path)).toMatchObject({
-        ...{ frames: 100, frameRate: { num: 30000, den: 1001 }, timing: "constant", interlacing: "progressive" },
+        frames: 100,
+        frameRate: { num: 30000, den: 1001 },
+        timing: "constant",
+        interlacing: "progressive",
       });
       expect((await video(path)).keyframes.map((time) => Math.round(time * 29.97))).toEqual([0, 30, 60, 90]);
       expect((await video(path)).end).toBeCloseTo(100 / 29.97, 2);
@@ -90,7 +93,10 @@ describe("inspection of what is there", () => {
 
   test("reads an MP4 behind http by its index, not as a whole", async () => {
     const path = await fixtures.numberedVideo({
-      ...{ rate: "25", frames: 1500, pixelFormat: "yuv420p", size: { width: 640, height: 360 } },
+      rate: "25",
+      frames: 1500,
+      pixelFormat: "yuv420p",
+      size: { width: 640, height: 360 },
       extra: ["-x264-params", "keyint=50:min-keyint=50:bframes=0:qp=0", "-movflags", "+faststart"],
     });
     const { size } = await stat(path);
@@ -98,7 +104,8 @@ describe("inspection of what is there", () => {
       const [, from = "0", to] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "") ?? [];
       const end = to === undefined || to === "" ? size - 1 : Math.min(Number(to), size - 1);
       response.writeHead(206, {
-        ...{ "accept-ranges": "bytes", "content-range": `bytes ${from}-${end}/${size}` },
+        "accept-ranges": "bytes",
+        "content-range": `bytes ${from}-${end}/${size}`,
         "content-length": end - Number(from) + 1,
       });
       createReadStream(path, { start: Number(from), end }).pipe(response);

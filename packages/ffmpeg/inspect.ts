@@ -16,7 +16,7 @@ export interface InspectOptions {
 }
 
 /** Containers whose demuxer lands exactly where it is sent and knows the times of what it finds there. */
-const seekableFormats = ["mov", "matroska", "webm", "wav", "w64", "flac"];
+const seekableFormats = new Set(["mov", "matroska", "webm", "wav", "w64", "flac"]);
 
 /**
  * Measures what a source is. Reads only the index, a few windows of pictures and three mebibytes for the fingerprint
@@ -41,14 +41,20 @@ export async function inspectSource(address: SourceAddress, options: InspectOpti
   const { streams, format } = probeResult(address, probed);
   const { video: videoStream, audio: audioStreams } = chooseStreams(address, streams, valueOf(decodable));
   const containerStart = format.start_time ?? 0;
-  const seekable = format.format_name.split(",").some((name) => seekableFormats.includes(name));
+  const seekable = format.format_name.split(",").some((name) => seekableFormats.has(name));
   const measured =
     videoStream === null
       ? null
       : await timed(
           "video",
           inspectVideo({
-            ...{ address, stream: videoStream, index: valueOf(index), containerStart, seekable, tools, signal },
+            address,
+            stream: videoStream,
+            index: valueOf(index),
+            containerStart,
+            seekable,
+            tools,
+            signal,
             containerDuration: format.duration,
           }),
         );

@@ -42,12 +42,12 @@ async function lookAt(
 ): Promise<{ interlaced: number; progressive: number }> {
   const args = [
     // Without the deblocking filter decoding is cheaper, and lines still show whether they are of one time.
-    ...["-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-skip_loop_filter", "all"],
-    ...sourceInputOptions(address),
-    ...(seconds > 0 ? ["-noaccurate_seek", "-ss", seconds.toFixed(3)] : []),
-    ...["-i", sourceUrl(address), "-map", `0:${stream}`, "-an", "-sn", "-dn", "-frames:v", `${WINDOW_FRAMES}`],
-    ...["-vf", "idet,metadata=mode=print:file=-", "-fps_mode", "passthrough", "-f", "null", "/dev/null"],
-  ];
+    ["-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-skip_loop_filter", "all"],
+    sourceInputOptions(address),
+    seconds > 0 ? ["-noaccurate_seek", "-ss", seconds.toFixed(3)] : [],
+    ["-i", sourceUrl(address), "-map", `0:${stream}`, "-an", "-sn", "-dn", "-frames:v", `${WINDOW_FRAMES}`],
+    ["-vf", "idet,metadata=mode=print:file=-", "-fps_mode", "passthrough", "-f", "null", "/dev/null"],
+  ].flat();
   try {
     const { stdout } = await runProcess(tools.ffmpeg, args, { signal, timeoutMs: 30_000 });
     const count = (name: string): number => lastNumber(stdout, `lavfi.idet.multiple.${name}=`);

@@ -3,8 +3,26 @@
  * one, which alone has a BCP 47 equivalent known to Intl.
  */
 const bibliographic: Readonly<Record<string, string>> = {
-  ...{ alb: "sq", arm: "hy", baq: "eu", bur: "my", chi: "zh", cze: "cs", dut: "nl", fre: "fr", geo: "ka", ger: "de" },
-  ...{ gre: "el", ice: "is", mac: "mk", mao: "mi", may: "ms", per: "fa", rum: "ro", slo: "sk", tib: "bo", wel: "cy" },
+  alb: "sq",
+  arm: "hy",
+  baq: "eu",
+  bur: "my",
+  chi: "zh",
+  cze: "cs",
+  dut: "nl",
+  fre: "fr",
+  geo: "ka",
+  ger: "de",
+  gre: "el",
+  ice: "is",
+  mac: "mk",
+  mao: "mi",
+  may: "ms",
+  per: "fa",
+  rum: "ro",
+  slo: "sk",
+  tib: "bo",
+  wel: "cy",
 };
 
 /** A container's language code as BCP 47 (RFC 5646), in its shortest form; `und` where it says nothing of use. */

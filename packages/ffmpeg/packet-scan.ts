@@ -27,10 +27,10 @@ export async function scanPackets(
   const child = startProcess(
     options.tools.ffprobe,
     [
-      ...["-hide_banner", "-loglevel", "error", ...sourceInputOptions(address)],
-      ...["-select_streams", `${stream}`, "-show_entries", "packet=pts,dts,duration,flags", "-of", "csv=p=0"],
-      ...["-o", "pipe:3", "-i", sourceUrl(address)],
-    ],
+      ["-hide_banner", "-loglevel", "error", ...sourceInputOptions(address)],
+      ["-select_streams", `${stream}`, "-show_entries", "packet=pts,dts,duration,flags", "-of", "csv=p=0"],
+      ["-o", "pipe:3", "-i", sourceUrl(address)],
+    ].flat(),
     { signal: options.signal, outputs: 1 },
   );
   const times = new GrowingNumbers();

@@ -70,11 +70,11 @@ export async function probe(address: SourceAddress, tools: Tools, signal: AbortS
   const { stdout } = await runProcess(
     tools.ffprobe,
     [
-      ...["-hide_banner", "-loglevel", "error", ...sourceInputOptions(address)],
+      ["-hide_banner", "-loglevel", "error", ...sourceInputOptions(address)],
       // Enough for a transport stream whose sound begins late; files with an index need a fraction of it.
-      ...["-analyzeduration", "5000000", "-probesize", "10000000"],
-      ...["-show_format", "-show_streams", "-of", "json", "-i", sourceUrl(address)],
-    ],
+      ["-analyzeduration", "5000000", "-probesize", "10000000"],
+      ["-show_format", "-show_streams", "-of", "json", "-i", sourceUrl(address)],
+    ].flat(),
     { signal, timeoutMs: 60_000 },
   );
   return Probe.parse(JSON.parse(stdout));

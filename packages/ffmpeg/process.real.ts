@@ -82,7 +82,9 @@ describe("startProcess", () => {
 
   test("runs in its own process group, at the wanted priority", async () => {
     const child = startProcess("sh", ["-c", "sleep 0.3; cut -d' ' -f5,19 /proc/$$/stat >&3"], {
-      ...{ signal: signal(), outputs: 1, niceness: 7 },
+      signal: signal(),
+      outputs: 1,
+      niceness: 7,
     });
     const [output] = await Promise.all(child.outputs.map((stream) => buffer(stream)));
     expect(output?.toString().trim()).toBe(`${child.pid} 7`);

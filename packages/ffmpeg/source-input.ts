@@ -24,8 +24,8 @@ export function sourceUrl(address: SourceAddress): string {
 export function sourceInputOptions(address: SourceAddress): readonly string[] {
   if (address.kind === "file") return ["-protocol_whitelist", "file", "-format_whitelist", demuxers];
   return [
-    ...["-protocol_whitelist", "http,https,tcp,tls", "-format_whitelist", demuxers],
-    ...["-reconnect", "1", "-reconnect_on_network_error", "1", "-reconnect_on_http_error", "5xx"],
-    ...["-reconnect_delay_max", "4", "-rw_timeout", "20000000"],
-  ];
+    ["-protocol_whitelist", "http,https,tcp,tls", "-format_whitelist", demuxers],
+    ["-reconnect", "1", "-reconnect_on_network_error", "1", "-reconnect_on_http_error", "5xx"],
+    ["-reconnect_delay_max", "4", "-rw_timeout", "20000000"],
+  ].flat();
 }

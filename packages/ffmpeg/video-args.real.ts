@@ -145,9 +145,10 @@ describe.concurrent("a chunk of a source of constant rate holds exactly its fram
     ];
     for (const span of spans)
       for (const seek of seeks(source, (span[0] * rate.den) / rate.num, false))
-        expect(await encodedFrameNumbers(job(source, rate, frames, span, seek)), `${seek.mode} ${span}`).toEqual(
-          numbers(span[0], span[1]),
-        );
+        expect(
+          await encodedFrameNumbers(job(source, rate, frames, span, seek)),
+          `${seek.mode} ${span.join("-")}`,
+        ).toEqual(numbers(span[0], span[1]));
   });
 });
 

@@ -18,15 +18,15 @@ export function videoArgs(job: VideoJob, options: VideoArgsOptions = {}): readon
   const firstPipe = options.firstPipe ?? 3;
   const threads = `${job.chunk.threads}`;
   return [
-    ...["-hide_banner", "-nostdin", "-loglevel", "error", "-filter_complex_threads", "1", "-threads", threads],
+    ["-hide_banner", "-nostdin", "-loglevel", "error", "-filter_complex_threads", "1", "-threads", threads],
     // Times as the container says them, from its start time on: a seek must not move the title's clock.
-    ...["-copyts", "-start_at_zero"],
-    ...sourceInputOptions(job.source),
-    ...seekOptions(job.chunk.seek),
-    ...["-i", sourceUrl(job.source)],
-    ...["-filter_complex", pictureFilters(job)],
-    ...job.tracks.flatMap((track, index) => rungArgs(job, track, index, firstPipe + index)),
-  ];
+    ["-copyts", "-start_at_zero"],
+    sourceInputOptions(job.source),
+    seekOptions(job.chunk.seek),
+    ["-i", sourceUrl(job.source)],
+    ["-filter_complex", pictureFilters(job)],
+    job.tracks.flatMap((track, index) => rungArgs(job, track, index, firstPipe + index)),
+  ].flat();
 }
 
 /**
@@ -43,20 +43,20 @@ function rungArgs(job: VideoJob, track: VideoTrack, index: number, pipe: number)
   const group = `${job.picture.framesPerSegment}`;
   const { colour } = job.picture;
   return [
-    ...["-map", `[v${index}]`, "-an", "-sn", "-dn", "-fps_mode", "passthrough"],
-    ...["-c:v", encoder.name, "-preset", encoder.preset, "-crf", `${encoder.crf}`],
-    ...["-maxrate", `${encoder.maxrate}`, "-bufsize", `${encoder.bufsize}`],
+    ["-map", `[v${index}]`, "-an", "-sn", "-dn", "-fps_mode", "passthrough"],
+    ["-c:v", encoder.name, "-preset", encoder.preset, "-crf", `${encoder.crf}`],
+    ["-maxrate", `${encoder.maxrate}`, "-bufsize", `${encoder.bufsize}`],
     // Every rung begins its segments at the same frames, so scene cuts make no keyframes.
-    ...["-g", group, "-keyint_min", group, "-sc_threshold", "0"],
+    ["-g", group, "-keyint_min", group, "-sc_threshold", "0"],
     // x264 writes the profile that it uses, not the one that it may: with 8x8dct even `ultrafast` is High.
-    ...["-x264-params", "stitchable=1:open-gop=0:8x8dct=1"],
+    ["-x264-params", "stitchable=1:open-gop=0:8x8dct=1"],
     // The manifest already says the codec string, so profile and level are not the encoder's choice.
-    ...["-profile:v", encoder.profile, "-level:v", `${encoder.level}`, "-pix_fmt", encoder.pixelFormat],
-    ...["-color_primaries", colour.primaries, "-color_trc", colour.transfer],
-    ...["-colorspace", colour.matrix, "-color_range", colour.range],
-    ...["-threads", `${job.chunk.threads}`, "-video_track_timescale", `${track.timescale}`],
+    ["-profile:v", encoder.profile, "-level:v", `${encoder.level}`, "-pix_fmt", encoder.pixelFormat],
+    ["-color_primaries", colour.primaries, "-color_trc", colour.transfer],
+    ["-colorspace", colour.matrix, "-color_range", colour.range],
+    ["-threads", `${job.chunk.threads}`, "-video_track_timescale", `${track.timescale}`],
     // Nothing that differs between chunks or versions may reach the init segment.
-    ...["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"],
-    ...["-movflags", "+cmaf+frag_keyframe+skip_trailer", "-f", "mp4", "-flush_packets", "1", `pipe:${pipe}`],
-  ];
+    ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"],
+    ["-movflags", "+cmaf+frag_keyframe+skip_trailer", "-f", "mp4", "-flush_packets", "1", `pipe:${pipe}`],
+  ].flat();
 }
