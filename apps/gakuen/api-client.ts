@@ -28,4 +28,3 @@ export function apiClient(baseUrl: string) {
     address: (path: string) => url(path).href,
   };
 }
-

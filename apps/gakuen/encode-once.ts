@@ -54,10 +54,11 @@ export async function encodeOnce(wish: EncodeOnce): Promise<TitleView> {
 }
 
 async function encodeInto(config: Config, wish: EncodeOnce): Promise<TitleView> {
-  await using gakuen = await startOneProcess({ config, log: wish.log, frontDoor: false });
+  const expected = parseSource(wish.source);
+  await using gakuen = await startOneProcess({ config, log: wish.log, frontDoor: false, expected });
   const { records } = gakuen.foundation;
   const ended = whenEnded(gakuen, wish);
-  const earlier = await findTitleBySource(records, parseSource(wish.source));
+  const earlier = await findTitleBySource(records, expected);
   const id =
     earlier?.id ?? (await gakuen.kaichou.add(AddTitle.parse({ source: wish.source, settings: wish.settings })));
   const row = await getTitle(records, id);

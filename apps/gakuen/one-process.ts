@@ -1,5 +1,6 @@
-import type { Ingest } from "@gakuen/contracts";
-import { findTools } from "@gakuen/ffmpeg";
+import { isDeepStrictEqual } from "node:util";
+import type { Ingest, Inspection, SourceAddress } from "@gakuen/contracts";
+import { findTools, inspectSource, type Tools } from "@gakuen/ffmpeg";
 import { dashboardRoutes } from "@gakuen/fukukaichou-dashboard";
 import { createKaichou, type Kaichou, sourceInPlace, sourceRoutes, titleControlRoutes } from "@gakuen/kaichou-intake";
 import { createKaikeishi, ingestRoutes } from "@gakuen/kaikeishi-uploader";
@@ -23,20 +24,24 @@ export interface OneProcessOptions {
   readonly log: Log;
   /** Without the front door nobody can look in: for a single encode. */
   readonly frontDoor: boolean;
+  /** A source that is surely going to be wanted: it is inspected while the database starts. */
+  readonly expected?: SourceAddress;
 }
 
 /** Time that encoders in hand are given at a stop; then their chunks go back to the queue. */
 const GRACE_MS = 2000;
 
-export async function startOneProcess({ config, log, frontDoor }: OneProcessOptions): Promise<OneProcess> {
+export async function startOneProcess({ config, log, frontDoor, expected }: OneProcessOptions): Promise<OneProcess> {
   await using stack = new AsyncDisposableStack();
-  const tools = await findTools(config);
-  const foundation = stack.use(await openFoundation(config, log));
+  // The database takes a second to start; meanwhile ffmpeg is looked at, and the source that is expected.
+  const [opened, found] = await Promise.allSettled([openFoundation(config, log), openInspector(config, expected)]);
+  const foundation = stack.use(valueOf(opened));
+  const { tools, inspect } = valueOf(found);
   const named = (service: string): Log => log.child({ service });
 
   const kaikeishi = createKaikeishi({ ...foundation, log: named("kaikeishi") });
   const shoki = createShoki({ ...foundation, log: named("shoki") });
-  const kaichou = createKaichou({ ...foundation, tools, encoderAddress: sourceInPlace, log: named("kaichou") });
+  const kaichou = createKaichou({ ...foundation, inspect, encoderAddress: sourceInPlace, log: named("kaichou") });
 
   const url = frontDoor
     ? await openFrontDoor(stack, config, named("front"), { foundation, kaikeishi, shoki, kaichou })
@@ -57,6 +62,25 @@ export async function startOneProcess({ config, log, frontDoor }: OneProcessOpti
 
   const started = stack.move();
   return { foundation, kaichou, shoki, url, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+type Inspect = (source: SourceAddress, signal: AbortSignal) => Promise<Inspection>;
+
+/** Errors: `tool.missing`, and every `source.*` code for the expected source. */
+async function openInspector(config: Config, expected?: SourceAddress): Promise<{ tools: Tools; inspect: Inspect }> {
+  const tools = await findTools(config);
+  const inspect: Inspect = (source, signal) => inspectSource(source, { tools, signal });
+  if (!expected) return { tools, inspect };
+  const inspection = await inspect(expected, new AbortController().signal);
+  return {
+    tools,
+    inspect: async (source, signal) => (isDeepStrictEqual(source, expected) ? inspection : inspect(source, signal)),
+  };
+}
+
+function valueOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === "rejected") throw settled.reason;
+  return settled.value;
 }
 
 async function openFrontDoor(

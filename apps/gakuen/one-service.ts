@@ -1,4 +1,4 @@
-import { findTools } from "@gakuen/ffmpeg";
+import { findTools, inspectSource } from "@gakuen/ffmpeg";
 import { frontDoorRoutes, dashboardRoutes } from "@gakuen/fukukaichou-dashboard";
 import { createKaichou, sourceFromKaichou, sourceRoutes, titleControlRoutes } from "@gakuen/kaichou-intake";
 import { createKaikeishi, ingestRoutes } from "@gakuen/kaikeishi-uploader";
@@ -49,7 +49,12 @@ const starters: Record<ServiceName, (running: Running) => Promise<void>> = {
     const tools = await findTools(running.config);
     const foundation = await shared(running);
     const encoderAddress = sourceFromKaichou(foundation.tokens, running.config.kaichouUrl);
-    const kaichou = createKaichou({ ...foundation, tools, encoderAddress, log: running.log });
+    const kaichou = createKaichou({
+      ...foundation,
+      inspect: (source, signal) => inspectSource(source, { tools, signal }),
+      encoderAddress,
+      log: running.log,
+    });
     await serve(running, "kaichou", running.config.kaichouUrl, (server) => {
       titleControlRoutes(server, kaichou);
       sourceRoutes(server, foundation.records, foundation.tokens);

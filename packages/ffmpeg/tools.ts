@@ -20,18 +20,17 @@ export async function findTools(
   names: { readonly ffmpeg: string; readonly ffprobe: string },
   signal: AbortSignal = AbortSignal.timeout(30_000),
 ): Promise<Tools> {
-  const ask = async (command: string, ...args: readonly string[]): Promise<string> =>
-    (await runProcess(command, args, { signal })).stdout;
-  const [version, probeVersion, encoderList, filterList] = await Promise.all([
-    ask(names.ffmpeg, "-version"),
-    ask(names.ffprobe, "-version"),
-    ask(names.ffmpeg, "-hide_banner", "-encoders"),
-    ask(names.ffmpeg, "-hide_banner", "-filters"),
+  const [probeVersion, encoderList, filterList] = await Promise.all([
+    runProcess(names.ffprobe, ["-version"], { signal }),
+    runProcess(names.ffmpeg, ["-encoders"], { signal }),
+    runProcess(names.ffmpeg, ["-hide_banner", "-filters"], { signal }),
   ]);
-  demandVersion(names.ffprobe, probeVersion);
-  demandNames(names.ffmpeg, "encoder", encoderList, encoders);
-  demandNames(names.ffmpeg, "filter", filterList, filters);
-  return { ...names, version: demandVersion(names.ffmpeg, version) };
+  demandVersion(names.ffprobe, probeVersion.stdout);
+  // The banner, which is on stderr, tells the version.
+  const version = demandVersion(names.ffmpeg, encoderList.stderr);
+  demandNames(names.ffmpeg, "encoder", encoderList.stdout, encoders);
+  demandNames(names.ffmpeg, "filter", filterList.stdout, filters);
+  return { ...names, version };
 }
 
 /** The version that the first line tells, for instance `5.1.9-0+deb12u1`; builds from git have no number and pass. */

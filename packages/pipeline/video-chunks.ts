@@ -4,7 +4,7 @@ import type { FrameGrid } from "./grid.ts";
 import { seekTo } from "./seek.ts";
 
 /** Chunks whose end lies in the last seconds of a title are encoded with more threads, see {@link threadsFor}. */
-const TAIL_SECONDS = 45;
+const TAIL_SECONDS = 10;
 
 /**
  * The video chunks of a title.
@@ -43,7 +43,7 @@ export function videoChunks(
       seek: index === 0 ? { mode: "start" } : seekTo(startOf(run.first), video).seek,
       startFrame,
       endFrame,
-      threads: threadsFor(index, secondsOf(grid.frames - endFrame), seekable),
+      threads: threadsFor(index, tracks.length === 1, secondsOf(grid.frames - endFrame), seekable),
     });
     // The lowest rung of the beginning goes ahead of everything: it is what a viewer starts with.
     if (index === 0 && rungs.length > 1 && seekable)
@@ -53,10 +53,11 @@ export function videoChunks(
 }
 
 /**
- * x264's bytes depend on its thread count, so the plan fixes it: one thread per encoder is cheapest while there are
- * chunks for everybody, but a title's first chunk is waited for, and its last ones would leave cores idle.
+ * x264's bytes depend on its thread count, so the plan fixes it. One thread per encoder is cheapest while there are
+ * chunks for everybody (two cost 5 to 10 % more CPU). What a viewer waits for first is worth two; so is the tail, which
+ * would leave cores idle.
  */
-function threadsFor(index: number, secondsAfter: number, seekable: boolean): number {
+function threadsFor(index: number, isLowest: boolean, secondsAfter: number, seekable: boolean): number {
   if (!seekable) return 4;
-  return index === 0 || secondsAfter < TAIL_SECONDS ? 2 : 1;
+  return (index === 0 && isLowest) || secondsAfter < TAIL_SECONDS ? 2 : 1;
 }

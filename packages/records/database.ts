@@ -45,16 +45,19 @@ export async function openRecords(options: RecordsOptions): Promise<Records> {
     keepAlive: true,
     types,
   });
-  // An idle connection that breaks is only replaced; without a listener it would end the process.
-  pool.on("error", (error) =>
-    log.warn({ err: error, database: databasePlace(url) }, "an idle database connection broke"),
-  );
+  let closing = false;
+  // An idle connection that breaks is only replaced; without a listener it would end the process. A pool that was ended
+  // does not wait for its sockets, so a server that is stopped next may still cut one.
+  pool.on("error", (error) => {
+    if (!closing) log.warn({ err: error, database: databasePlace(url) }, "an idle database connection broke");
+  });
 
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: explainingPool(pool, url) }) });
   try {
     await migrate(db);
     const events = await listen(url, log);
     const close = async (): Promise<void> => {
+      closing = true;
       await events.close();
       await db.destroy();
     };

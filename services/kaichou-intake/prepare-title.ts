@@ -1,12 +1,13 @@
-import { PipelineError, PlanSettings, type TitleId } from "@gakuen/contracts";
-import { inspectSource, openSource, type Tools } from "@gakuen/ffmpeg";
+import { type Inspection, PipelineError, PlanSettings, type SourceAddress, type TitleId } from "@gakuen/contracts";
+import { openSource } from "@gakuen/ffmpeg";
 import { planTitle } from "@gakuen/pipeline";
 import type { Log } from "@gakuen/platform";
 import { getPlan, getTitle, moveTitle, savePlan, type TitleRow } from "@gakuen/records";
 import { type ScheduleParts, scheduleEncode } from "./schedule-encode.ts";
 
 export interface PrepareParts extends ScheduleParts {
-  readonly tools: Tools;
+  /** Finds out what a source is; errors: every `source.*` code. */
+  readonly inspect: (source: SourceAddress, signal: AbortSignal) => Promise<Inspection>;
   readonly log: Log;
 }
 
@@ -21,7 +22,7 @@ export async function prepareTitle(parts: PrepareParts, id: TitleId, signal: Abo
 
   if (row.plan) await resumePlanned(parts, row, signal);
   else {
-    const inspection = await inspectSource(row.source, { tools: parts.tools, signal });
+    const inspection = await parts.inspect(row.source, signal);
     const { plan, planId } = planTitle(inspection, PlanSettings.parse(row.settings));
     if (!(await savePlan(records, id, { inspection, plan, planId }))) return;
     log.info({ title: id, plan: planId, tracks: plan.tracks.length, chunks: plan.chunks.length }, "planned");
