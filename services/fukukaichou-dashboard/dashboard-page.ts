@@ -20,6 +20,7 @@ export const dashboardPage = `<!doctype html>
   .state { color: var(--soft); font-variant-numeric: tabular-nums; } .error { color: var(--bad); margin: .3rem 0 0; overflow-wrap: anywhere; }
   progress { width: 100%; height: 6px; margin-top: .5rem; appearance: none; border: 0; background: var(--bar); border-radius: 3px; overflow: hidden; }
   progress::-webkit-progress-bar { background: var(--bar); } progress::-webkit-progress-value { background: var(--accent); } progress::-moz-progress-bar { background: var(--accent); }
+  .buttons { display: flex; gap: .5rem; } [hidden] { display: none; }
   a { color: var(--accent); } .empty { color: var(--soft); } #note { color: var(--bad); min-height: 1.5rem; margin: 0; }
 </style>
 </head>
@@ -48,20 +49,31 @@ function act(title, action) {
   if (action === "remove" && !confirm("Remove “" + title.name + "” and all its media?")) return;
   ask(action === "remove" ? "DELETE" : "POST", "/api/titles/" + title.id + (action === "remove" ? "" : "/" + action));
 }
+// A row is made once and then changed in place, so that what has the focus keeps it.
+function makeItem(id) {
+  const item = { name: element("span", { className: "name" }), watch: element("a", {}), state: element("span", { className: "state" }), buttons: element("span", { className: "buttons" }), bar: element("progress", { max: 1 }), error: element("p", { className: "error" }) };
+  item.root = element("li", {}, element("div", { className: "row" }, item.name, item.watch, item.state, item.buttons), item.bar, item.error);
+  items.set(id, item);
+  list.prepend(item.root);
+  return item;
+}
 function show(title) {
-  const percent = Math.floor(title.progress * 100);
-  const row = element("div", { className: "row" }, element("span", { className: "name", textContent: title.name }));
-  if (title.plan && title.state !== "failed" && title.state !== "cancelled" && title.state !== "removing")
-    row.append(element("a", { href: title.links.watch, textContent: title.playable ? "Watch" : "Watch (starting)" }));
-  row.append(element("span", { className: "state", textContent: words[title.state] + (title.state === "encoding" ? " " + percent + " %" : "") }));
-  for (const action of actions[title.state]) row.append(element("button", { textContent: action[0].toUpperCase() + action.slice(1), onclick: () => act(title, action) }));
-  const item = element("li", {}, row);
-  if (title.state === "encoding") { const bar = element("progress", { max: 1, value: title.progress }); bar.setAttribute("aria-label", "Progress of " + title.name); item.append(bar); }
-  if (title.error) item.append(element("p", { className: "error", textContent: title.error.code + ": " + title.error.message }));
-  const old = items.get(title.id);
-  if (old) { if (!old.contains(document.activeElement) || old.dataset.state !== title.state) old.replaceWith(item); else return; } else list.prepend(item);
-  item.dataset.state = title.state;
-  items.set(title.id, item);
+  const item = items.get(title.id) ?? makeItem(title.id);
+  const stopped = ["failed", "cancelled", "removing"].includes(title.state);
+  item.name.textContent = title.name;
+  item.watch.hidden = !title.plan || stopped;
+  item.watch.href = title.links.watch;
+  item.watch.textContent = title.playable ? "Watch" : "Watch (starting)";
+  item.state.textContent = words[title.state] + (title.state === "encoding" ? " " + Math.floor(title.progress * 100) + " %" : "");
+  item.bar.hidden = title.state !== "encoding";
+  item.bar.value = title.progress;
+  item.bar.setAttribute("aria-label", "Progress of " + title.name);
+  item.error.hidden = !title.error;
+  item.error.textContent = title.error ? title.error.code + ": " + title.error.message : "";
+  if (item.root.dataset.state !== title.state) {
+    item.root.dataset.state = title.state;
+    item.buttons.replaceChildren(...actions[title.state].map((action) => element("button", { textContent: action[0].toUpperCase() + action.slice(1), onclick: () => act(title, action) })));
+  }
   document.getElementById("empty").hidden = true;
 }
 async function load() {
@@ -79,7 +91,7 @@ const events = new EventSource("/api/events");
 // After a lost connection anything may have changed.
 events.onopen = load;
 events.addEventListener("title", (event) => show(JSON.parse(event.data)));
-events.addEventListener("removed", (event) => { const { id } = JSON.parse(event.data); items.get(id)?.remove(); items.delete(id); });
+events.addEventListener("removed", (event) => { const { id } = JSON.parse(event.data); items.get(id)?.root.remove(); items.delete(id); });
 </script>
 </body>
 </html>

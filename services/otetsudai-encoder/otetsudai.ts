@@ -1,5 +1,4 @@
-import type { Ingest } from "@gakuen/contracts";
-import { PipelineError } from "@gakuen/contracts";
+import { type Ingest, toPipelineError } from "@gakuen/contracts";
 import type { Engine, WorkerHandle } from "@gakuen/engine";
 import type { Tools } from "@gakuen/ffmpeg";
 import type { Log } from "@gakuen/platform";
@@ -21,8 +20,10 @@ export function startOtetsudai({ engine, ingest, tools, log, slots }: OtetsudaiD
       try {
         await encodeChunk(job, { ingest, tools, log }, { signal, hurry, report });
       } catch (error) {
-        const code = error instanceof PipelineError ? error.code : "internal";
-        log.warn({ ...job.ref, delivery: attempt, code, err: error }, "chunk not finished");
+        const { code, message } = toPipelineError(error);
+        const facts = { ...job.ref, delivery: attempt, code };
+        if (signal.aborted) log.info(facts, `chunk put down: ${message}`);
+        else log.warn({ ...facts, err: error }, "chunk not finished");
         throw error;
       }
     },

@@ -3,7 +3,7 @@ import type { HttpServer } from "@gakuen/platform";
 import { getTitle } from "@gakuen/records";
 import { z } from "zod";
 import { matches, serveObject } from "./serve-object.ts";
-import { playerAsset, watchPage } from "./watch-page.ts";
+import { playerFile, watchPage } from "./watch-page.ts";
 import { currentPlan, findManifest, findSegment, type WatchParts } from "./watch-title.ts";
 
 const planned = z.object({ title: TitleId, plan: PlanId });
@@ -31,11 +31,14 @@ export function watchRoutes(server: HttpServer, parts: WatchParts): void {
     );
 
     scope.get(
-      "/watch/-/:asset",
-      { schema: { hide: true, params: z.object({ asset: z.string() }) } },
+      "/watch/-/:file",
+      { schema: { hide: true, params: z.object({ file: z.string() }) } },
       async (request, reply) => {
-        const asset = await playerAsset(request.params.asset);
-        return reply.type(asset.type).header("cache-control", "public, max-age=3600").send(asset.body);
+        const player = await playerFile(request.params.file);
+        return reply
+          .type("text/javascript; charset=utf-8")
+          .header("cache-control", "public, max-age=3600")
+          .send(player);
       },
     );
     scope.get(
