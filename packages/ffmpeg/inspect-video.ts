@@ -5,6 +5,7 @@ import { measureInterlacing } from "./interlace.ts";
 import { scanPackets } from "./packet-scan.ts";
 import type { ProbedStream } from "./probe.ts";
 import { sourceColour } from "./source-colour.ts";
+import { sampleTimes } from "./sampled-times.ts";
 import type { Tools } from "./tools.ts";
 
 export interface VideoQuestion {
@@ -60,10 +61,10 @@ export async function inspectVideo(question: VideoQuestion): Promise<{ video: In
     keyframes: question.seekable ? Array.from(frames.keyframes, seconds) : [],
     bitrate: stream.bit_rate,
   };
-  return { video, warnings: warningsOf(video, interlace.judged) };
+  return { video, warnings: warningsOf(video, interlace.judged, frames.isSampled === true) };
 }
 
-function warningsOf(video: InspectedVideo, judged: number): string[] {
+function warningsOf(video: InspectedVideo, judged: number, isSampled: boolean): string[] {
   const { num, den } = video.frameRate;
   const average = (video.frames / (video.end - video.start)).toFixed(3);
   return [
@@ -76,20 +77,33 @@ function warningsOf(video: InspectedVideo, judged: number): string[] {
     ...(video.colour.assumed
       ? [`the video does not say its colour completely; ${video.colour.matrix} is assumed from its size`]
       : []),
+    ...(isSampled
+      ? ["only the beginning and the end were read to count the frames, as it is far away and has no index of frames"]
+      : []),
     ...(judged === 0 ? ["no frame could be judged for interlacing; progressive is assumed"] : []),
   ];
 }
 
-type IndexedTimes = FrameTimes & { readonly keyframes: Float64Array };
+/** `isSampled`: only the ends were read, and there is no list of key frames. */
+type IndexedTimes = FrameTimes & { readonly keyframes: Float64Array; readonly isSampled?: boolean };
 
-async function frameTimes({ address, stream, index, tools, signal }: VideoQuestion): Promise<IndexedTimes> {
+async function frameTimes(question: VideoQuestion): Promise<IndexedTimes> {
+  const { address, stream, index, tools, signal } = question;
   const track = index?.tracks.find((one) => one.stream === stream.index && one.handler === "vide");
   if (track !== undefined && track.presentationTimes.length > 0) {
     const { presentationTimes: times, keyframes, lastDuration } = track;
     return { times, keyframes, lastDuration, tick: { num: 1, den: track.timescale } };
   }
+  const tick = stream.time_base ?? { num: 1, den: 1000 };
+  const { seekable, containerStart, containerDuration } = question;
+  if (address.kind === "http" && seekable && containerDuration !== null) {
+    const declared = [stream.r_frame_rate, stream.avg_frame_rate];
+    const where = { address, stream: stream.index, containerStart, containerDuration };
+    const sampled = await sampleTimes({ ...where, declared, tick, tools, signal });
+    if (sampled !== null) return { ...sampled, keyframes: new Float64Array(), isSampled: true };
+  }
   const scan = await scanPackets(address, stream.index, { tools, signal });
-  return { ...scan, tick: stream.time_base ?? { num: 1, den: 1000 } };
+  return { ...scan, tick };
 }
 
 /** The start often has black or a still logo, so the middle and a place near the end are looked at too. */

@@ -14,21 +14,24 @@ export interface PacketTimes {
   readonly lastDuration: number;
 }
 
+export interface ScanOptions {
+  readonly tools: Tools;
+  readonly signal: AbortSignal;
+  /** Parts of the source to read, in ffprobe's words (`-read_intervals`); without it all is read. */
+  readonly intervals?: string;
+}
+
 /**
- * Reads all packets of one stream, for containers without an index that can be read. It reads the whole source, but
- * keeps only one number per frame.
+ * Reads the packets of one stream, for containers without an index that can be read. Keeps only one number per frame.
  * Errors: `tool.failed` when ffprobe dies, the signal's reason when aborted.
  */
-export async function scanPackets(
-  address: SourceAddress,
-  stream: number,
-  options: { readonly tools: Tools; readonly signal: AbortSignal },
-): Promise<PacketTimes> {
+export async function scanPackets(address: SourceAddress, stream: number, options: ScanOptions): Promise<PacketTimes> {
   const child = startProcess(
     options.tools.ffprobe,
     [
       ["-hide_banner", "-loglevel", "error", ...sourceInputOptions(address)],
       ["-select_streams", `${stream}`, "-show_entries", "packet=pts,dts,duration,flags", "-of", "csv=p=0"],
+      options.intervals === undefined ? [] : ["-read_intervals", options.intervals],
       ["-o", "pipe:3", "-i", sourceUrl(address)],
     ].flat(),
     { signal: options.signal, outputs: 1 },
