@@ -3,7 +3,6 @@ import {
   type IngestResult,
   INIT_NUMBER,
   PipelineError,
-  segmentKey,
   segmentSpans,
   type Track,
 } from "@gakuen/contracts";
@@ -12,7 +11,7 @@ import type { Log } from "@gakuen/platform";
 import { chunkReceipts, dropChunkReceipts, findReceipt, type Records } from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
 import { checkFragment, checkInit } from "./check-segment.ts";
-import { type ClaimedChunk, sha256, storeSegment } from "./store-segment.ts";
+import { type ClaimedChunk, claimLost, sha256, storeSegment } from "./store-segment.ts";
 
 /** One segment is held in memory while it is checked and stored; four seconds of the highest rung are a tenth of this. */
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
@@ -86,7 +85,7 @@ export async function receiveTrack(
       "ingest.mismatch",
       `${track.id} of chunk ${ref.chunk} ended after ${received} of ${range.segments} segments`,
     );
-  await verifyStored(parts, ref, track);
+  await verifyStored(parts, ref, track, range.segments);
   return { stored, matched };
 }
 
@@ -97,8 +96,8 @@ async function disagree(
   track: Track,
   number: number,
 ): Promise<never> {
+  if (!(await dropChunkReceipts(records, ref, attempt))) throw claimLost(ref);
   log.warn({ track: track.id, segment: number }, "two encoders disagree: the chunk is made anew");
-  await dropChunkReceipts(records, ref, attempt);
   throw new PipelineError(
     "ingest.mismatch",
     `segment ${number} of ${track.id} was stored earlier with other bytes; the chunk is made anew. ` +
@@ -106,16 +105,31 @@ async function disagree(
   );
 }
 
-/** The last look before anything is acknowledged: every object of the track in this chunk is there, in its length. */
-async function verifyStored({ records, store }: ReceiveParts, ref: ChunkRef, track: Track): Promise<void> {
+/**
+ * The last look before anything is acknowledged: every segment has its receipt, and every object is there in its length.
+ * A receipt that was there at first may be gone: the chunk's other tracks are received at the same time, and one on
+ * which encoders disagree takes them all along.
+ */
+async function verifyStored(
+  { records, store }: ReceiveParts,
+  ref: ChunkRef,
+  track: Track,
+  segments: number,
+): Promise<void> {
   const receipts = (await chunkReceipts(records, ref)).filter((receipt) => receipt.track === track.id);
+  const present = receipts.filter((receipt) => receipt.number !== INIT_NUMBER).length;
+  if (present !== segments)
+    throw new PipelineError(
+      "ingest.mismatch",
+      `only ${present} of ${segments} segments of ${track.id} are still stored: chunk ${ref.chunk} is made anew`,
+    );
   await Promise.all(
     receipts.map(async (receipt) => {
       const object = await store.stat(receipt.key);
       if (object?.bytes === receipt.bytes) return;
       throw new PipelineError(
         "store.unavailable",
-        `${segmentKey(ref.title, ref.plan, receipt.track, receipt.number)} should have ${receipt.bytes} bytes in the store but has ${object?.bytes ?? "gone"}`,
+        `${receipt.key} should have ${receipt.bytes} bytes in the store but has ${object?.bytes ?? "none"}`,
       );
     }),
   );

@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 import { type ChunkRef, PipelineError, segmentKey, type TrackId } from "@gakuen/contracts";
-import { addReceipt, type Receipt, type Records } from "@gakuen/records";
+import {
+  type AddedReceipt,
+  addReceipt,
+  findReceipt,
+  getTitle,
+  holdClaim,
+  type Receipt,
+  type Records,
+} from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
 
 /** The work on one chunk by one claimant. */
@@ -20,6 +28,11 @@ export interface SegmentToStore {
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
+export interface StoreParts {
+  readonly records: Records;
+  readonly store: ObjectStore;
+}
+
 /**
  * Makes one segment durable and writes its receipt; the order is what everything rests on: object first, receipt
  * second, acknowledgement last.
@@ -31,17 +44,19 @@ export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update
  * `store.*`.
  */
 export async function storeSegment(
-  { records, store }: { readonly records: Records; readonly store: ObjectStore },
+  parts: StoreParts,
   claimed: ClaimedChunk,
   segment: SegmentToStore,
   contentType: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const { records, store } = parts;
   const { ref, attempt } = claimed;
   const key = segmentKey(ref.title, ref.plan, segment.track, segment.number);
-  const { stored } = await store.putIfAbsent(key, segment.bytes, { contentType, signal });
+  const put = { contentType, signal };
+  const { stored } = await store.putIfAbsent(key, segment.bytes, put);
   if (!stored && (await storedChecksum(store, key)) !== segment.sha256)
-    await store.put(key, segment.bytes, { contentType, signal });
+    demandStored(await overwriteUnderClaim(parts, claimed, segment, key, put), claimed, key);
 
   const receipt: Receipt = {
     track: segment.track,
@@ -55,14 +70,54 @@ export async function storeSegment(
     duration: segment.duration,
   };
   const outcome = await addReceipt(records, ref, attempt, receipt);
+  if (outcome === "title-gone") await removeOrphan(parts, ref, segment, key);
+  demandStored(outcome, claimed, key);
+}
+
+/**
+ * Replaces an object while no other claimant can write its receipt: whoever lost the claim, or comes with other bytes
+ * than those that have a receipt, changes nothing.
+ */
+async function overwriteUnderClaim(
+  { records, store }: StoreParts,
+  { ref, attempt }: ClaimedChunk,
+  segment: SegmentToStore,
+  key: string,
+  put: { readonly contentType: string; readonly signal: AbortSignal },
+): Promise<AddedReceipt> {
+  return records.db.transaction().execute(async (tx) => {
+    const claim = await holdClaim(tx, ref, attempt);
+    if (claim !== "held") return claim;
+    const receipt = await findReceipt({ ...records, db: tx }, ref.title, ref.plan, segment.track, segment.number);
+    if (receipt && receipt.sha256 !== segment.sha256) return "conflict";
+    await store.put(key, segment.bytes, put);
+    return "stored";
+  });
+}
+
+/**
+ * Whoever removes a title may have listed its objects before this one came. A title that was only cancelled keeps what
+ * has a receipt: it may be tried again.
+ */
+async function removeOrphan(
+  { records, store }: StoreParts,
+  ref: ChunkRef,
+  segment: SegmentToStore,
+  key: string,
+): Promise<void> {
+  const title = await getTitle(records, ref.title);
+  const stays = title !== undefined && title.state !== "removing";
+  if (stays && (await findReceipt(records, ref.title, ref.plan, segment.track, segment.number))) return;
+  await store.delete(key);
+}
+
+function demandStored(outcome: AddedReceipt, { ref }: ClaimedChunk, key: string): void {
   switch (outcome) {
     case "stored":
       return;
     case "claim-lost":
-      throw new PipelineError("ingest.claim-lost", `chunk ${ref.chunk} of ${ref.title} was given to another encoder`);
+      throw claimLost(ref);
     case "title-gone":
-      // Whoever removes the title may have listed its objects before this one came.
-      await store.delete(key);
       throw new PipelineError("ingest.title-gone", `title ${ref.title} is not being encoded any more`);
     case "conflict":
       throw new PipelineError(
@@ -71,6 +126,9 @@ export async function storeSegment(
       );
   }
 }
+
+export const claimLost = (ref: ChunkRef): PipelineError =>
+  new PipelineError("ingest.claim-lost", `chunk ${ref.chunk} of ${ref.title} was given to another encoder`);
 
 async function storedChecksum(store: ObjectStore, key: string): Promise<string> {
   const hash = createHash("sha256");
