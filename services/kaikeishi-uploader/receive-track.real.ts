@@ -74,12 +74,16 @@ describe("a track that is sent", () => {
       const planned = film.plan.tracks.find(({ id }) => id === track);
       const first = chunk === "v1" ? 2 : 1;
       const spans = planned ? [...segmentSpans(planned, first)] : [];
-      const expected = [{ number: INIT_NUMBER, start: 0, duration: 0 }, ...spans].map((span, index) => ({
-        ...span,
-        key: `titles/${ref.title}/${ref.plan}/${track}/${span.number === 0 ? "init.mp4" : `${span.number}.m4s`}`,
-        bytes: encoded[index]?.bytes.length,
-        sha256: sum(encoded[index]?.bytes ?? Buffer.alloc(0)),
-      }));
+      const expected = [{ number: INIT_NUMBER, start: 0, duration: 0 }, ...spans].map(
+        ({ number, start, duration }, index) => ({
+          number,
+          start,
+          duration,
+          key: `titles/${ref.title}/${ref.plan}/${track}/${number === 0 ? "init.mp4" : `${number}.m4s`}`,
+          bytes: encoded[index]?.bytes.length,
+          sha256: sum(encoded[index]?.bytes ?? Buffer.alloc(0)),
+        }),
+      );
       expect(await chunkReceipts(parts.records, ref)).toMatchObject(expected);
       for (const { number, sha256 } of expected) expect(await stored(ref, track, number)).toBe(sha256);
     }
@@ -198,17 +202,17 @@ describe("a sender", () => {
     };
     const { put } = await claimed("v1", undefined, createKaikeishi({ ...parts, store: slow }));
     let pulled = 0;
-    let ended = false;
+    const state = { ended: false };
     const body = async function* () {
       for await (const piece of sent(v144(), 1000)) {
         pulled += piece.length;
         yield piece;
       }
     };
-    const putting = put("v144", body()).finally(() => (ended = true));
+    const putting = put("v144", body()).finally(() => (state.ended = true));
     const largest = Math.max(...v144().map((part) => part.bytes.length));
     let ahead = 0;
-    while (!ended) {
+    while (!state.ended) {
       // Far more time than the rest of a body would need to be read, were it not held back.
       await new Promise((resolve) => setTimeout(resolve, 10));
       ahead = Math.max(ahead, pulled - written);

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import {
   ChunkRef,
@@ -25,7 +26,7 @@ export function ingestRoutes(server: HttpServer, ingest: Ingest): void {
         response: { 200: Claim },
       },
     },
-    (request) => ingest.claim(request.params, bearer(request.headers.authorization), request.signal),
+    (request, reply) => ingest.claim(request.params, bearer(request.headers.authorization), whenGone(reply)),
   );
   server.put(
     "/ingest/:title/:plan/:track/:chunk",
@@ -40,10 +41,19 @@ export function ingestRoutes(server: HttpServer, ingest: Ingest): void {
     },
     async (request, reply) => {
       const token = bearer(request.headers.authorization);
-      const result = await ingest.put(request.params, token, request.body as Readable, request.signal);
+      const result = await ingest.put(request.params, token, request.body as Readable, whenGone(reply));
       return reply.code(201).send(result);
     },
   );
+}
+
+/** Fires when the client has gone. Fastify's `request.signal` fires as well when a body was read to its end. */
+function whenGone(reply: { readonly raw: ServerResponse }): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished) gone.abort();
+  });
+  return gone.signal;
 }
 
 function bearer(header: string | undefined): string {

@@ -48,7 +48,13 @@ export async function openTestParts(): Promise<TestParts> {
   const kaikeishi = createKaikeishi({ records, store, tokens, log });
   const opened = stack.move();
   return {
-    ...{ databaseUrl: database.url, folder, records, store, tokens, log, kaikeishi },
+    databaseUrl: database.url,
+    folder,
+    records,
+    store,
+    tokens,
+    log,
+    kaikeishi,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -65,12 +71,16 @@ export interface PlannedFilm {
  * of v144 and v120, a1-0 the sound. Noise, so that no pipe's buffer holds a whole track.
  */
 export async function plannedFilm(): Promise<PlannedFilm> {
-  const path = await madeByFfmpeg("noisy-film.mp4", [
-    ...["-f", "lavfi", "-i", "testsrc2=s=256x144:r=25:d=12,noise=alls=40:allf=t"],
-    ...["-f", "lavfi", "-i", soundSource({ sampleRate: 48_000, signal: "sweep", seconds: 12 })],
-    ...["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac"],
-    ...["-movflags", "+faststart"],
-  ]);
+  const sound = soundSource({ sampleRate: 48_000, signal: "sweep", seconds: 12 });
+  const path = await madeByFfmpeg(
+    "noisy-film.mp4",
+    [
+      ["-f", "lavfi", "-i", "testsrc2=s=256x144:r=25:d=12,noise=alls=40:allf=t"],
+      ["-f", "lavfi", "-i", sound],
+      ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac"],
+      ["-movflags", "+faststart"],
+    ].flat(),
+  );
   return planFile(path);
 }
 

@@ -32,7 +32,7 @@ async function putStream(
   });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     request.once("response", resolve);
-    request.once("error", reject);
+    request.on("error", reject);
   });
   // An answer ends the sending: a refusal comes while most of the body is still to be made.
   const stopSending = new AbortController();
@@ -59,8 +59,8 @@ async function putStream(
       cause: error,
     });
   } finally {
+    // Not waited for: a body that waits for its encoder ends only when that is stopped, which follows from this answer.
     request.destroy();
-    await sent.catch(() => undefined);
   }
 }
 
