@@ -8,13 +8,14 @@ import {
   TitleId,
   type TitleView,
 } from "@gakuen/contracts";
-import { findTools, inspectSource } from "@gakuen/ffmpeg";
+import { inspectSource } from "@gakuen/ffmpeg";
 import { parseSource } from "@gakuen/kaichou-intake";
 import { planTitle } from "@gakuen/pipeline";
 import { type Config, createLog } from "@gakuen/platform";
 import { type Command, InvalidArgumentError } from "commander";
 import { apiClient } from "./api-client.ts";
-import { encodeOnce } from "./encode-once.ts";
+import { encodeOnce, workFolder } from "./encode-once.ts";
+import { configuredTools } from "./foundation.ts";
 import { inspectionText, planText, titleLine, titleText } from "./show-text.ts";
 import { showProgress } from "./show-progress.ts";
 
@@ -35,26 +36,30 @@ export function encodeCommand(command: Command, configOf: ConfigOf): void {
       "\nExamples:\n  gakuen encode film.mkv --out stream\n  gakuen encode film.mkv --out stream --rungs 720,360 --preset fast\n\nInterrupted, the same command goes on where it was.",
     )
     .action(async (source: string, options: Options) => {
-      const config = configOf(options);
+      const out = resolve(String(options["out"]));
+      const config = configOf({ ...options, dataDir: workFolder(out) });
       // Its screen is the progress; only trouble is logged unless more was asked for.
       const log = createLog({ level: options["logLevel"] ? config.logLevel : "error", format: config.logFormat });
       const interrupt = new AbortController();
-      const onSignal = (): void =>
+      const onSignal = (): void => {
+        if (interrupt.signal.aborted) process.exit(130);
         interrupt.abort(new PipelineError("encode.cancelled", "interrupted; run the same command again to go on"));
-      process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+      };
+      // Not `once`: a library that looks after its child processes ends us when it finds itself the only listener left.
+      process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
       const display = showProgress({ output: process.stderr, urlOf: (path) => path });
       try {
         const title = await encodeOnce({
           config,
           log,
           source: sourceArgument(source),
-          out: String(options["out"]),
+          out,
           settings: planSettings(options),
           onProgress: (view) => display.showBar(view),
           signal: interrupt.signal,
         });
-        if (options["json"]) writeJson({ out: resolve(String(options["out"])), title });
-        else display.say(`Done: ${resolve(String(options["out"]))} (manifest.mpd, master.m3u8)`);
+        if (options["json"]) writeJson({ out, title });
+        else display.say(`Done: ${out} (manifest.mpd, master.m3u8)`);
       } finally {
         display.close();
         process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
@@ -155,7 +160,7 @@ export function planCommand(command: Command, configOf: ConfigOf): void {
 }
 
 async function inspect(file: string, config: Config): Promise<Inspection> {
-  const tools = await findTools(config);
+  const tools = await configuredTools(config);
   return inspectSource(parseSource(sourceArgument(file)), { tools, signal: new AbortController().signal });
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AddTitle, MPD_NAME, PipelineError, type PlanSettings, planPrefix, type TitleView } from "@gakuen/contracts";
 import { parseSource } from "@gakuen/kaichou-intake";
@@ -10,36 +10,39 @@ import { viewTitle } from "@gakuen/shoki-publisher";
 import { type OneProcess, startOneProcess } from "./one-process.ts";
 
 export interface EncodeOnce {
+  /** Its data folder is the {@link workFolder}. */
   readonly config: Config;
   readonly log: Log;
   /** An absolute path or a URL. */
   readonly source: string;
+  /** An absolute path. */
   readonly out: string;
   readonly settings: PlanSettings;
   readonly onProgress: (title: TitleView) => void;
   readonly signal: AbortSignal;
 }
 
-/** Database and media until the stream is complete; a second run of the same command finds them and goes on. */
-const WORK_FOLDER = ".gakuen";
+/**
+ * Database, media and secret until the stream is complete; a second run of the same command finds them and goes on. (The
+ * secret too: chunks that wait in the queue carry grants signed with it.)
+ */
+export const workFolder = (out: string): string => join(out, ".gakuen");
 
 /**
  * `gakuen encode`: the whole pipeline for one source, without a server. Leaves a folder that any web server can serve.
  * Interrupted, it leaves its work folder, and the same command goes on from there; after an error nothing stays.
  */
 export async function encodeOnce(wish: EncodeOnce): Promise<TitleView> {
-  const out = resolve(wish.out);
-  const work = join(out, WORK_FOLDER);
+  const { out } = wish;
+  const work = workFolder(out);
   if (existsSync(join(out, MPD_NAME)))
     throw new PipelineError("usage.invalid", `${out} already holds a stream; choose another folder or delete it`);
   const madeOut = await mkdir(out, { recursive: true });
   const config: Config = {
     ...wish.config,
-    dataDir: work,
     databaseUrl: undefined,
     queueUrl: undefined,
     storeUrl: pathToFileURL(join(work, "store")).href,
-    secret: crypto.randomUUID() + crypto.randomUUID(),
   };
   await mkdir(work, { recursive: true });
   try {
@@ -56,6 +59,7 @@ export async function encodeOnce(wish: EncodeOnce): Promise<TitleView> {
 async function encodeInto(config: Config, wish: EncodeOnce): Promise<TitleView> {
   const expected = parseSource(wish.source);
   await using gakuen = await startOneProcess({ config, log: wish.log, frontDoor: false, expected });
+  wish.signal.throwIfAborted();
   const { records } = gakuen.foundation;
   const ended = whenEnded(gakuen, wish);
   const earlier = await findTitleBySource(records, expected);

@@ -30,6 +30,11 @@ export async function openFoundation(config: Config, log: Log): Promise<Foundati
   return { records, engine, store, tokens, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
+/** ffmpeg as configured. Given no more than that: whoever copies a whole configuration has asked for its secret. */
+export function configuredTools({ ffmpeg, ffprobe }: Config): Promise<Tools> {
+  return findTools({ ffmpeg, ffprobe });
+}
+
 /** What an encoder alone needs: the queue and ffmpeg. */
 export async function openEncoderFoundation(
   config: Config,
@@ -41,7 +46,7 @@ export async function openEncoderFoundation(
       "config.invalid",
       "an encoder of its own needs GAKUEN_QUEUE_URL or GAKUEN_DATABASE_URL: the address of the queue it takes chunks from",
     );
-  const tools = await findTools(config);
+  const tools = await configuredTools(config);
   const engine = await openEngine({ url, log });
   return { engine, tools, [Symbol.asyncDispose]: () => engine.close() };
 }

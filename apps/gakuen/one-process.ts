@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Ingest, Inspection, SourceAddress } from "@gakuen/contracts";
-import { findTools, inspectSource, type Tools } from "@gakuen/ffmpeg";
+import { inspectSource, type Tools } from "@gakuen/ffmpeg";
 import { dashboardRoutes } from "@gakuen/fukukaichou-dashboard";
 import { createKaichou, type Kaichou, sourceInPlace, sourceRoutes, titleControlRoutes } from "@gakuen/kaichou-intake";
 import { createKaikeishi, ingestRoutes } from "@gakuen/kaikeishi-uploader";
 import { startOtetsudai } from "@gakuen/otetsudai-encoder";
 import { type Config, createHttpServer, FRONT_DOOR_PORT, listen, type Log } from "@gakuen/platform";
 import { createShoki, type Shoki } from "@gakuen/shoki-publisher";
-import { type Foundation, openFoundation } from "./foundation.ts";
+import { configuredTools, type Foundation, openFoundation } from "./foundation.ts";
 import { version } from "./version.ts";
 
 /** All five services in one process: calls are calls, sources are read in place. */
@@ -68,7 +68,7 @@ type Inspect = (source: SourceAddress, signal: AbortSignal) => Promise<Inspectio
 
 /** Errors: `tool.missing`, and every `source.*` code for the expected source. */
 async function openInspector(config: Config, expected?: SourceAddress): Promise<{ tools: Tools; inspect: Inspect }> {
-  const tools = await findTools(config);
+  const tools = await configuredTools(config);
   const inspect: Inspect = (source, signal) => inspectSource(source, { tools, signal });
   if (!expected) return { tools, inspect };
   const inspection = await inspect(expected, new AbortController().signal);

@@ -1,4 +1,4 @@
-import { findTools, inspectSource } from "@gakuen/ffmpeg";
+import { inspectSource } from "@gakuen/ffmpeg";
 import { frontDoorRoutes, dashboardRoutes } from "@gakuen/fukukaichou-dashboard";
 import { createKaichou, sourceFromKaichou, sourceRoutes, titleControlRoutes } from "@gakuen/kaichou-intake";
 import { createKaikeishi, ingestRoutes } from "@gakuen/kaikeishi-uploader";
@@ -15,7 +15,7 @@ import {
 } from "@gakuen/platform";
 import { createShoki } from "@gakuen/shoki-publisher";
 import { PipelineError } from "@gakuen/contracts";
-import { type Foundation, openEncoderFoundation, openFoundation } from "./foundation.ts";
+import { configuredTools, type Foundation, openEncoderFoundation, openFoundation } from "./foundation.ts";
 import { version } from "./version.ts";
 
 export const serviceNames = ["kaichou", "fukukaichou", "otetsudai", "kaikeishi", "shoki"] as const;
@@ -46,7 +46,7 @@ export async function runService(name: ServiceName, config: Config): Promise<voi
 
 const starters: Record<ServiceName, (running: Running) => Promise<void>> = {
   async kaichou(running) {
-    const tools = await findTools(running.config);
+    const tools = await configuredTools(running.config);
     const foundation = await shared(running);
     const encoderAddress = sourceFromKaichou(foundation.tokens, running.config.kaichouUrl);
     const kaichou = createKaichou({
