@@ -17,7 +17,7 @@ export interface Finished {
 
 /** Runs the command line to its end. */
 export async function gakuen(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  const child = start(args, env);
+  const child = start(args, { env });
   const out = collect(child);
   const [code] = (await once(child, "close")) as [number | null];
   return { code, ...out };
@@ -35,17 +35,27 @@ export class GakuenProcess implements AsyncDisposable {
     this.#output = output;
   }
 
-  static async up(dataDir: string, files: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<GakuenProcess> {
-    const child = start(["up", ...files, "--data-dir", dataDir, "--port", "0"], env);
+  static up(dataDir: string, files: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<GakuenProcess> {
+    const child = start(["up", ...files, "--data-dir", dataDir, "--port", "0"], { env });
+    return GakuenProcess.#whenReady(child, /Gakuen is up: (\S+)/);
+  }
+
+  /** One service in a process of its own, when it listens (an encoder: when it takes chunks). */
+  static service(name: string, { env, cwd }: { env: NodeJS.ProcessEnv; cwd?: string }): Promise<GakuenProcess> {
+    const child = start([name], cwd === undefined ? { env } : { env, cwd });
+    return GakuenProcess.#whenReady(child, name === "otetsudai" ? /"msg":"encoding"()/ : /listening on (http[^\s"]+)/);
+  }
+
+  static async #whenReady(child: ChildProcess, ready: RegExp): Promise<GakuenProcess> {
     const output = collect(child);
     for (let waited = 0; waited < 60_000; waited += 50) {
-      const url = /Gakuen is up: (\S+)/.exec(output.stdout)?.[1];
-      if (url) return new GakuenProcess(child, url, output);
+      const url = ready.exec(output.stdout + output.stderr)?.[1];
+      if (url !== undefined) return new GakuenProcess(child, url, output);
       if (child.exitCode !== null || child.signalCode !== null) break;
       await delay(50);
     }
     child.kill("SIGKILL");
-    throw new Error(`gakuen up did not come up:\n${output.stdout}\n${output.stderr}`);
+    throw new Error(`gakuen did not come up:\n${output.stdout}\n${output.stderr}`);
   }
 
   get pid(): number {
@@ -98,9 +108,10 @@ export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposa
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
-function start(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+function start(args: readonly string[], { env, cwd }: { env: NodeJS.ProcessEnv; cwd?: string }): ChildProcess {
   return spawn(process.execPath, [bin, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    cwd,
     env: { ...process.env, GAKUEN_LOG_FORMAT: "json", ...env },
   });
 }
