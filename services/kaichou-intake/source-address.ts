@@ -13,12 +13,22 @@ export function parseSource(text: string): SourceAddress {
     if (parsed.success) return parsed.data;
     throw new PipelineError("usage.invalid", `${text} is not a valid URL`);
   }
-  if (scheme === "file") return { kind: "file", path: fileURLToPath(text) };
+  if (scheme === "file") return { kind: "file", path: pathOfUrl(text) };
   if (scheme)
     throw new PipelineError("usage.invalid", `${scheme}:// sources are not supported; use a path, http:// or https://`);
   if (!isAbsolute(text))
     throw new PipelineError("usage.invalid", `${text} is a relative path; give the full path on the server`);
   return { kind: "file", path: text };
+}
+
+function pathOfUrl(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new PipelineError("usage.invalid", `${url} is not a file of this machine; write file:///path/to/film.mp4`, {
+      cause: error,
+    });
+  }
 }
 
 /** The address as a person would write it. */

@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { PipelineError, type SourceAddress, type TitleId } from "@gakuen/contracts";
 import { type HttpServer, parseRange, type Tokens } from "@gakuen/platform";
 import { getTitle, type Records } from "@gakuen/records";
@@ -28,7 +29,7 @@ export function sourceRoutes(server: HttpServer, records: Records, tokens: Token
       schema: {
         summary: "A title's local source, by range",
         params: z.object({ title: z.string() }),
-        querystring: z.object({ token: z.string() }),
+        querystring: z.object({ token: z.string().default("") }),
       },
     },
     async (request, reply) => {
@@ -36,16 +37,21 @@ export function sourceRoutes(server: HttpServer, records: Records, tokens: Token
       const row = claims["title"] === request.params.title && (await getTitle(records, request.params.title));
       if (!row || row.source.kind !== "file")
         throw new PipelineError("title.not-found", `there is no local source of ${request.params.title}`);
-      const { size } = await stat(row.source.path);
+      const { path } = row.source;
+      const { size } = await stat(path).catch((error: unknown) => {
+        throw new PipelineError("source.not-found", `${path} cannot be read any more`, { cause: error });
+      });
       const range = parseRange(request.headers.range, size);
       reply.header("accept-ranges", "bytes").type("application/octet-stream");
       if (range === "unsatisfiable") return reply.code(416).header("content-range", `bytes */${size}`).send();
-      if (!range) return reply.header("content-length", size).send(createReadStream(row.source.path));
+      // The bytes of a body that nobody gets would be read all the same.
+      if (request.method === "HEAD") return reply.header("content-length", size).send(Readable.from([]));
+      if (!range) return reply.header("content-length", size).send(createReadStream(path));
       return reply
         .code(206)
         .header("content-range", `bytes ${range.start}-${range.end - 1}/${size}`)
         .header("content-length", range.end - range.start)
-        .send(createReadStream(row.source.path, { start: range.start, end: range.end - 1 }));
+        .send(createReadStream(path, { start: range.start, end: range.end - 1 }));
     },
   );
 }

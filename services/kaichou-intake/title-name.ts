@@ -4,9 +4,17 @@ import type { SourceAddress, TitleId } from "@gakuen/contracts";
 
 /** What a title is called when nobody says: the source's file name without its ending. */
 export function nameFromSource(source: SourceAddress): string {
-  const path = source.kind === "file" ? source.path : decodeURIComponent(new URL(source.url).pathname);
-  const file = basename(path);
+  const file = basename(source.kind === "file" ? source.path : decoded(new URL(source.url).pathname));
   return file.slice(0, file.length - extname(file).length).trim() || "untitled";
+}
+
+/** A per cent sign in a URL need not begin an escape: `100%.mp4`. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
