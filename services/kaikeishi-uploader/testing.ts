@@ -8,6 +8,7 @@ import {
   type Plan,
   type PlanId,
   PlanSettings,
+  planIdOf,
   type SourceAddress,
   TitleId,
   TrackId,
@@ -88,7 +89,10 @@ export async function planFile(path: string): Promise<PlannedFilm> {
   const source: SourceAddress = { kind: "file", path };
   const inspection = await inspectSource(source, { tools, signal: AbortSignal.timeout(60_000) });
   const settings = PlanSettings.parse({ preset: "ultrafast", rungs: [144, 120], segmentSeconds: 1 });
-  return { source, inspection, ...planTitle(inspection, settings) };
+  const { plan } = planTitle(inspection, settings);
+  // One thread, as for most chunks of a film: under a cap on the rate the bytes of several differ from run to run.
+  for (const chunk of plan.chunks) if (chunk.kind === "video") chunk.threads = 1;
+  return { source, inspection, plan, planId: planIdOf(plan) };
 }
 
 let titles = 0;

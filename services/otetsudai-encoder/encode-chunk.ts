@@ -1,22 +1,22 @@
 import { hostname } from "node:os";
+import type { Readable } from "node:stream";
 import { type EncodeJob, type EncodeProgress, type Ingest, PipelineError } from "@gakuen/contracts";
 import { audioArgs, type RunningProcess, startProcess, type Tools, videoArgs } from "@gakuen/ffmpeg";
 import type { Log } from "@gakuen/platform";
 import { encodedSeconds } from "./ffmpeg-progress.ts";
+import { type Share, sharesOf } from "./shares.ts";
 import { trackBody } from "./track-body.ts";
 import { Watchdog } from "./watchdog.ts";
 
-/**
- * Encoders run below everything else, so that heartbeats, uploads and viewers are served on a full machine; what a
- * viewer waits for gets about nine times the time of the others (sched(7): 1.25 per step of niceness).
- */
-const NICENESS = { background: 15, hurried: 5 };
+/** The longest time without progress that a slow source or a full machine explains. */
 const STUCK_AFTER_MS = 60_000;
 
 export interface EncodeParts {
   readonly ingest: Ingest;
   readonly tools: Tools;
   readonly log: Log;
+  /** How long ffmpeg may make no progress before it is ended; 60 s by default. */
+  readonly stuckAfterMs?: number;
 }
 
 export interface EncodeContext {
@@ -27,8 +27,8 @@ export interface EncodeContext {
 }
 
 /**
- * Encodes one chunk: claim it, start one ffmpeg for all its tracks, and stream every track to the uploader while it is
- * being made. Nothing touches a local disk. Resolves when all of it is durable.
+ * Encodes one chunk: claim it, start ffmpeg, and stream every track to the uploader while it is being made. Nothing
+ * touches a local disk. Resolves when all of it is durable.
  *
  * Errors: `encode.*`, and those of {@link Ingest}.
  */
@@ -40,73 +40,108 @@ export async function encodeChunk(job: EncodeJob, parts: EncodeParts, context: E
 
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const niceness = context.hurry ? NICENESS.hurried : NICENESS.background;
-  const ffmpeg = startEncoder(job, parts.tools, niceness, signal);
-  const watchdog = new Watchdog(STUCK_AFTER_MS, (error) => stop.abort(error));
+  const report = furthest(job, context.report);
   try {
-    const reporting = reportProgress(job, ffmpeg, watchdog, context.report);
-    const uploads = job.tracks.map(async (track, index) => {
-      const output = ffmpeg.outputs[index];
-      if (!output) throw new PipelineError("internal", `no pipe for ${track.id}`);
-      const body = encodedBytes(watchdog.passing(trackBody(job, index, output)), ffmpeg);
+    await Promise.all(
+      sharesOf(job, context.hurry).map((share) =>
+        encodeShare(job, share, parts, claim.token, signal, report).catch((error: unknown) => {
+          // Ending all at once keeps the first error the one that is told.
+          stop.abort(error);
+          throw error;
+        }),
+      ),
+    );
+  } catch (error) {
+    throw context.signal.aborted ? cancelled(context.signal) : (stop.signal.reason ?? error);
+  }
+  log.info({ seconds: Math.round((performance.now() - startedAt) / 100) / 10 }, "chunk encoded and stored");
+}
+
+/** One ffmpeg process and the tracks that it encodes, by their index in the job. Its tracks end, or it fails, as one. */
+async function encodeShare(
+  job: EncodeJob,
+  { tracks, niceness }: Share,
+  parts: EncodeParts,
+  token: string,
+  signal: AbortSignal,
+  report: (seconds: number) => void,
+): Promise<void> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const outputs = tracks.length + 1;
+  const progress = ["-progress", `pipe:${3 + tracks.length}`, "-stats_period", "0.5"];
+  const args = job.kind === "video" ? videoArgs(job, { only: tracks }) : audioArgs(job);
+  const ffmpeg = startProcess(parts.tools.ffmpeg, [...progress, ...args], { signal: either, outputs, niceness });
+  const watchdog = new Watchdog(parts.stuckAfterMs ?? STUCK_AFTER_MS, (error) => stop.abort(error));
+  try {
+    const uploads = tracks.map(async (index, position) => {
+      const output = ffmpeg.outputs[position];
+      const track = job.tracks[index];
+      if (!output || !track) throw new PipelineError("internal", `no pipe for track ${index}`);
+      const body = encodedBytes(watchdog.passing(trackBody(job, index, output)), output, ffmpeg);
       try {
-        return await parts.ingest.put({ ...job.ref, track: track.id }, claim.token, body, signal);
+        return await parts.ingest.put({ ...job.ref, track: track.id }, token, body, either);
       } catch (error) {
-        // One closed pipe would end ffmpeg anyway; ending all at once keeps the first error the one that is told.
         stop.abort(error);
         throw error;
       }
     });
-    await Promise.all(uploads);
-    await reporting;
+    const progressPipe = ffmpeg.outputs[tracks.length];
+    await Promise.all([...uploads, progressPipe && followProgress(progressPipe, watchdog, report)]);
   } catch (error) {
-    throw context.signal.aborted ? cancelled(context.signal) : (stop.signal.reason ?? error);
+    throw stop.signal.reason ?? error;
   } finally {
     watchdog.stop();
     ffmpeg.kill();
     await ffmpeg.done;
   }
-  log.info({ seconds: Math.round((performance.now() - startedAt) / 100) / 10 }, "chunk encoded and stored");
-}
-
-function startEncoder(job: EncodeJob, tools: Tools, niceness: number, signal: AbortSignal): RunningProcess {
-  const outputs = job.tracks.length;
-  const progress = ["-progress", `pipe:${3 + outputs}`, "-stats_period", "0.5"];
-  const args = job.kind === "video" ? videoArgs(job) : audioArgs(job);
-  return startProcess(tools.ffmpeg, [...progress, ...args], { signal, outputs: outputs + 1, niceness });
 }
 
 /** The bytes of the parts; ends without error only when ffmpeg ended without error. */
 async function* encodedBytes(
   parts: AsyncIterable<{ readonly bytes: Uint8Array }>,
+  output: Readable,
   ffmpeg: RunningProcess,
 ): AsyncGenerator<Uint8Array> {
-  for await (const part of parts) yield part.bytes;
+  try {
+    for await (const part of parts) yield part.bytes;
+  } catch (error) {
+    // A track that ends too early says less of what went wrong than ffmpeg does.
+    if (output.readableEnded) await demandSuccess(ffmpeg);
+    throw error;
+  }
+  await demandSuccess(ffmpeg);
+}
+
+async function demandSuccess(ffmpeg: RunningProcess): Promise<void> {
   const { exitCode, signal } = await ffmpeg.done;
   if (exitCode === 0) return;
   const told = ffmpeg.stderrTail().trim();
   throw new PipelineError("encode.failed", `ffmpeg ended with ${signal ?? exitCode}: ${told || "it said nothing"}`);
 }
 
-async function reportProgress(
-  job: EncodeJob,
-  ffmpeg: RunningProcess,
-  watchdog: Watchdog,
-  report: (progress: EncodeProgress) => void,
-): Promise<void> {
-  const pipe = ffmpeg.outputs[job.tracks.length];
-  const [track] = job.tracks;
-  if (!pipe || !track) return;
-  const ticks = track.timeline.reduce((sum, run) => sum + run.ticks * run.count, 0);
-  const total = ticks / track.timescale;
-  const encoder = `${hostname()}:${process.pid}`;
+async function followProgress(pipe: Readable, watchdog: Watchdog, report: (seconds: number) => void): Promise<void> {
   let last = -1;
   for await (const seconds of encodedSeconds(pipe)) {
     if (seconds <= last) continue;
     last = seconds;
     watchdog.alive();
-    report({ seconds: Math.min(seconds, total), total, encoder });
+    report(seconds);
   }
+}
+
+/** Tells how far the chunk is; of several processes the one that is ahead counts. */
+function furthest(job: EncodeJob, report: (progress: EncodeProgress) => void): (seconds: number) => void {
+  const [track] = job.tracks;
+  const ticks = track?.timeline.reduce((sum, run) => sum + run.ticks * run.count, 0) ?? 0;
+  const total = ticks / (track?.timescale ?? 1);
+  const encoder = `${hostname()}:${process.pid}`;
+  let last = -1;
+  return (seconds) => {
+    if (seconds <= last) return;
+    last = seconds;
+    report({ seconds: Math.min(seconds, total), total, encoder });
+  };
 }
 
 function cancelled(signal: AbortSignal): unknown {

@@ -1,24 +1,20 @@
-import { type Ingest, toPipelineError } from "@gakuen/contracts";
+import { toPipelineError } from "@gakuen/contracts";
 import type { Engine, WorkerHandle } from "@gakuen/engine";
-import type { Tools } from "@gakuen/ffmpeg";
-import type { Log } from "@gakuen/platform";
-import { encodeChunk } from "./encode-chunk.ts";
+import { type EncodeParts, encodeChunk } from "./encode-chunk.ts";
 
-export interface OtetsudaiDeps {
+export interface OtetsudaiDeps extends EncodeParts {
   readonly engine: Engine;
-  readonly ingest: Ingest;
-  readonly tools: Tools;
-  readonly log: Log;
   /** Chunks encoded at the same time. */
   readonly slots: number;
 }
 
 /** The helper: takes chunks from the queue as it has free slots. Needs the queue and the uploader, nothing else. */
-export function startOtetsudai({ engine, ingest, tools, log, slots }: OtetsudaiDeps): WorkerHandle {
+export function startOtetsudai(deps: OtetsudaiDeps): WorkerHandle {
+  const { engine, log, slots } = deps;
   return engine.workEncode(
     async (job, { signal, attempt, hurry, report }) => {
       try {
-        await encodeChunk(job, { ingest, tools, log }, { signal, hurry, report });
+        await encodeChunk(job, deps, { signal, hurry, report });
       } catch (error) {
         const { code, message } = toPipelineError(error);
         const facts = { ...job.ref, delivery: attempt, code };
