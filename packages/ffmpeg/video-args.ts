@@ -7,6 +7,11 @@ type VideoJob = Extract<EncodeJob, { kind: "video" }>;
 export interface VideoArgsOptions {
   /** fd of the first rung's pipe; the others follow. */
   readonly firstPipe?: number;
+  /**
+   * Indexes of the tracks to encode; all of them where it is left out. The picture is brought to every size either way,
+   * so a rung that is encoded apart from the others has the same bytes.
+   */
+  readonly only?: readonly number[];
 }
 
 /**
@@ -16,6 +21,8 @@ export interface VideoArgsOptions {
  */
 export function videoArgs(job: VideoJob, options: VideoArgsOptions = {}): readonly string[] {
   const firstPipe = options.firstPipe ?? 3;
+  const encoded = job.tracks.map((track, index) => ({ track, index })).filter(({ index }) => isWanted(options, index));
+  const unused = job.tracks.flatMap((_, index) => (isWanted(options, index) ? [] : [`;[v${index}]nullsink`]));
   const threads = `${job.chunk.threads}`;
   return [
     ["-hide_banner", "-nostdin", "-loglevel", "error", "-filter_complex_threads", "1", "-threads", threads],
@@ -24,10 +31,12 @@ export function videoArgs(job: VideoJob, options: VideoArgsOptions = {}): readon
     sourceInputOptions(job.source),
     seekOptions(job.chunk.seek),
     ["-i", sourceUrl(job.source)],
-    ["-filter_complex", pictureFilters(job)],
-    job.tracks.flatMap((track, index) => rungArgs(job, track, index, firstPipe + index)),
+    ["-filter_complex", pictureFilters(job) + unused.join("")],
+    encoded.flatMap(({ track, index }, position) => rungArgs(job, track, index, firstPipe + position)),
   ].flat();
 }
+
+const isWanted = ({ only }: VideoArgsOptions, index: number): boolean => only?.includes(index) ?? true;
 
 /**
  * Never an accurate seek: that drops every frame before the target, among them the one that is still on screen when

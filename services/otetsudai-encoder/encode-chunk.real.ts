@@ -1,7 +1,7 @@
 import { mkdtemp, open, readdir, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ChunkRef, type EncodeProgress, INIT_NUMBER, PipelineError } from "@gakuen/contracts";
+import { type ChunkRef, type EncodeProgress, INIT_NUMBER, PipelineError, VIEWER_PRIORITIES } from "@gakuen/contracts";
 import { openEngine } from "@gakuen/engine";
 import { chunkReceipts } from "@gakuen/records";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -164,7 +164,7 @@ describe("an encoder at the queue", () => {
     return { engine, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   }
   const graph = (job: Awaited<ReturnType<typeof begun>>["job"]) =>
-    [{ title: job.ref.title, plan: job.ref.plan }, [{ job, priority: 1 }]] as const;
+    [{ title: job.ref.title, plan: job.ref.plan }, [{ job, priority: VIEWER_PRIORITIES + 1 }]] as const;
 
   test("ends ffmpeg within two seconds when the title is cancelled, and does not begin again", async () => {
     const { copy, held, job, ingest } = await begun();
