@@ -85,7 +85,7 @@ export async function plannedFilm(): Promise<PlannedFilm> {
   return planFile(path);
 }
 
-export async function planFile(path: string): Promise<PlannedFilm> {
+async function planFile(path: string): Promise<PlannedFilm> {
   const source: SourceAddress = { kind: "file", path };
   const inspection = await inspectSource(source, { tools, signal: AbortSignal.timeout(60_000) });
   const settings = PlanSettings.parse({ preset: "ultrafast", rungs: [144, 120], segmentSeconds: 1 });

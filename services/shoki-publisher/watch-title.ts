@@ -21,6 +21,8 @@ export interface WatchParts {
   readonly records: Records;
   readonly store: ObjectStore;
   readonly waitingRoom: WaitingRoom;
+  /** How long a request is held, 8 s by default. */
+  readonly holdMs?: number;
 }
 
 /**
@@ -31,8 +33,12 @@ const HOLD_MS = 8000;
 const LOOK_AGAIN_MS = 100;
 
 /** The id of a title's current plan; waits a little for one that is being planned. */
-export async function currentPlan({ records }: WatchParts, title: TitleId, gone: AbortSignal): Promise<PlanId> {
-  const until = Date.now() + HOLD_MS;
+export async function currentPlan(
+  { records, holdMs = HOLD_MS }: WatchParts,
+  title: TitleId,
+  gone: AbortSignal,
+): Promise<PlanId> {
+  const until = Date.now() + holdMs;
   while (true) {
     const row = await existing(records, title);
     if (row.plan) return row.plan;
@@ -90,7 +96,7 @@ export async function findSegment(
   const receipt = await parts.waitingRoom.wait(
     { title, planId, plan, track: track.id, number },
     gone,
-    AbortSignal.timeout(HOLD_MS),
+    AbortSignal.timeout(parts.holdMs ?? HOLD_MS),
   );
   if (receipt) return asObject(receipt, track);
   throw new PipelineError(
