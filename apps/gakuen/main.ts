@@ -4,6 +4,8 @@ import { tellError } from "./tell-error.ts";
 
 /** The command line. Ends by itself with the exit code of what happened; see `gakuen help exit-codes`. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // Whoever reads us may stop early (`gakuen list | head`); that is no error of ours.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 74));
   const program = buildProgram();
   try {
     await program.parseAsync([...argv]);

@@ -112,5 +112,5 @@ function exitCodesText(): string {
   const lines = [...byExit]
     .sort(([a], [b]) => a - b)
     .map(([exit, codes]) => `${String(exit).padStart(4)}  ${codes.join(", ")}`);
-  return `Exit codes (as in sysexits.h) and the errors behind them:\n   0  done\n${lines.join("\n")}\n 130  interrupted (Ctrl-C)\n`;
+  return `Exit codes (as in sysexits.h) and the errors behind them:\n   0  done\n${lines.join("\n")}\n 130  ended at once by a second Ctrl-C\n`;
 }

@@ -79,6 +79,26 @@ describe("the work queue", () => {
     expect(begun).toEqual(["v0", "v2 in a hurry", "v1", "v3"]);
   });
 
+  test("waits out a service that is away, without using up attempts", async () => {
+    await engine.addGraph(samplePublish(title), chunks("v0"));
+    const attempts: number[] = [];
+    await using scope = new AsyncDisposableStack();
+    scope.defer(() => engine.cancelTitle(title));
+    during(
+      scope,
+      engine.workEncode(
+        async (_job, { attempt }) => {
+          attempts.push(attempt);
+          if (attempts.length < 3) throw new PipelineError("service.unreachable", "the uploader is away");
+        },
+        { slots: 1 },
+      ),
+    );
+    while ((await engine.counts()).encode.waiting + (await engine.counts()).encode.active > 0) await delay(50);
+    expect(attempts).toEqual([1, 1, 1]);
+    expect(await engine.failures()).toEqual([]);
+  });
+
   test("does what is most urgent first, also when that changes while it waits", async () => {
     await engine.addGraph(samplePublish(title), chunks("v0", "v1", "v2"));
     expect(await engine.setEncodePriority(sampleEncode(title, "v2").ref, 1)).toBe(true);

@@ -1,5 +1,6 @@
 import {
   type EncodeProgress,
+  type ErrorCode,
   isViewerPriority,
   PipelineError,
   type TitleId,
@@ -109,7 +110,7 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
         report: progress.send,
       });
     } catch (error) {
-      await settle(job, token, task.stopped, error);
+      await settle(job, token, task, error);
     } finally {
       progress.end();
       clearInterval(renewal);
@@ -178,8 +179,23 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
 
 const isHurried = (job: Job): boolean => isViewerPriority(job.priority);
 
+/** A service that the work needs is away: that says nothing about the job, and lasts as long as it lasts. */
+const outages: ReadonlySet<ErrorCode> = new Set([
+  "service.unreachable",
+  "store.unavailable",
+  "store.full",
+  "database.unavailable",
+]);
+const OUTAGE_PAUSE_MS = 2_000;
+
 /** What becomes of a job whose handler gave up: always throws, in the words that BullMQ understands. */
-async function settle(job: Job, token: string, stopped: Stop | undefined, error: unknown): Promise<never> {
+async function settle(job: Job, token: string, task: Task, error: unknown): Promise<never> {
+  if (task.stopped === undefined && outages.has(toPipelineError(error).code)) {
+    // Waited out in the slot, which could do nothing else either; given back as if never begun, no attempt is used up.
+    await delay(OUTAGE_PAUSE_MS, undefined, { signal: task.abort.signal }).catch(() => undefined);
+    task.stopped ??= "handed-back";
+  }
+  const { stopped } = task;
   if (stopped === "handed-back") {
     await job.moveToWait(token);
     throw new WaitingError();

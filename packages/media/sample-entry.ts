@@ -30,12 +30,13 @@ export function readSampleEntry(kind: "video" | "audio", entry: Box): SampleEntr
       sampleRate: 0,
     };
   }
-  // 16.16 fixed point: rates of 65,536 Hz and more do not fit and are written as 0 or cut off.
+  // MPEG-4 audio keeps its true channel count in its own configuration: the entry's field is 2 for mono too (ISO/IEC
+  // 14496-14 §5.6.1). 16.16 fixed point: rates of 65,536 Hz and more do not fit and are written as 0 or cut off.
   return {
     ...common,
     width: 0,
     height: 0,
-    channels: entry.body.readUInt16BE(16),
+    channels: (entry.type === "mp4a" ? mpeg4Channels(boxes) : 0) || entry.body.readUInt16BE(16),
     sampleRate: entry.body.readUInt32BE(24) >>> 16,
   };
 }
@@ -92,6 +93,30 @@ function av1Codec(type: string, boxes: Buffer): string {
 
 /** Object type indication, and for MPEG-4 audio its object type (RFC 6381 §3.3; ISO/IEC 14496-1 §7.2.6, 14496-14 §6.7). */
 function mpeg4AudioCodec(_type: string, boxes: Buffer): string {
+  const { objectType, specific } = decoderConfig(boxes);
+  if (objectType !== 0x40) return `mp4a.${objectType.toString(16).toUpperCase()}`;
+  return `mp4a.40.${audioObjectType(specific)}`;
+}
+
+/** ChannelConfiguration of an AudioSpecificConfig as a count (ISO/IEC 14496-3 §1.6.2.1, Table 1.19); 0 where it is told elsewhere. */
+function mpeg4Channels(boxes: Buffer): number {
+  const { objectType, specific } = decoderConfig(boxes);
+  if (objectType !== 0x40) return 0;
+  const bits = [...specific.subarray(0, 8)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+  const afterType = audioObjectType(specific) > 31 ? 11 : 5;
+  // Sampling frequency index 15 is followed by the frequency itself, in 24 bits.
+  const at = afterType + 4 + (bits.slice(afterType, afterType + 4) === "1111" ? 24 : 0);
+  const configuration = Number.parseInt(bits.slice(at, at + 4) || "0", 2);
+  return configuration === 7 ? 8 : configuration;
+}
+
+/** GetAudioObjectType(), ISO/IEC 14496-3 §1.6.2.1: 31 escapes to 32 plus the next six bits. */
+function audioObjectType([first = 0, second = 0]: Buffer): number {
+  return first >> 3 === 31 ? 32 + (((first & 7) << 3) | (second >> 5)) : first >> 3;
+}
+
+/** DecoderConfigDescriptor and, for MPEG-4 audio, its AudioSpecificConfig (ISO/IEC 14496-1 §7.2.6.6). */
+function decoderConfig(boxes: Buffer): { objectType: number; specific: Buffer } {
   const esds = configuration(boxes, "esds", 4);
   const es = descriptor(esds.subarray(4), 0x03);
   let offset = 3;
@@ -102,12 +127,7 @@ function mpeg4AudioCodec(_type: string, boxes: Buffer): string {
   const config = descriptor(es.subarray(offset), 0x04);
   const objectType = config[0];
   if (objectType === undefined) throw malformed("box 'esds' is too short");
-  if (objectType !== 0x40) return `mp4a.${objectType.toString(16).toUpperCase()}`;
-  const specific = descriptor(config.subarray(13), 0x05);
-  const [first = 0, second = 0] = specific;
-  // GetAudioObjectType(), ISO/IEC 14496-3 §1.6.2.1: 31 escapes to 32 plus the next six bits.
-  const audioObjectType = first >> 3 === 31 ? 32 + (((first & 7) << 3) | (second >> 5)) : first >> 3;
-  return `mp4a.40.${audioObjectType}`;
+  return { objectType, specific: objectType === 0x40 ? descriptor(config.subarray(13), 0x05) : Buffer.alloc(0) };
 }
 
 /** The payload of the first descriptor, which must have this tag (ISO/IEC 14496-1 §8.3.3: size in 7 bits per byte). */

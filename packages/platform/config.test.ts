@@ -41,7 +41,7 @@ test("without any setting everything has its default, in and around the folder .
 const values: Record<SettingName, [given: string, taken: unknown]> = {
   dataDir: ["/srv/gakuen data", "/srv/gakuen data"],
   databaseUrl: ["postgres://u:p@db/gakuen", "postgres://u:p@db/gakuen"],
-  queueUrl: ["redis://queue:6379", "redis://queue:6379"],
+  queueUrl: ["postgres://queue/jobs", "postgres://queue/jobs"],
   storeUrl: ["s3://bucket/prefix?endpoint=http://s3", "s3://bucket/prefix?endpoint=http://s3"],
   host: ["0.0.0.0", "0.0.0.0"],
   port: ["0", 0],

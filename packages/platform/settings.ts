@@ -34,7 +34,8 @@ export const settings = {
     env: "GAKUEN_QUEUE_URL",
     flag: "--queue-url",
     value: "url",
-    description: "where jobs wait: PostgreSQL or Redis/Valkey, postgres:// or redis://",
+    description:
+      "where jobs wait, when that is not the database: another PostgreSQL, postgres://user:password@host/name",
     default: "the database",
     secret: true,
   },

@@ -1,4 +1,4 @@
-import { PipelineError, type SourceAddress } from "@gakuen/contracts";
+import { PipelineError, type SourceAddress, type TitleState } from "@gakuen/contracts";
 import { sql } from "kysely";
 import type { Records } from "./database.ts";
 import type { StoredTitleState } from "./tables.ts";
@@ -7,7 +7,8 @@ import { selectTitles, type TitleRow, toTitleRow } from "./title-row.ts";
 export interface TitleQuery {
   /** Part of a name or id, any case. */
   readonly search?: string | undefined;
-  readonly states?: readonly StoredTitleState[] | undefined;
+  /** As the API tells it: a title whose plan is published is `ready` and not `encoding`. */
+  readonly state?: TitleState | undefined;
   readonly limit: number;
   /** `next` of the page before. */
   readonly after?: string | undefined;
@@ -27,7 +28,9 @@ export async function listTitles(r: Records, query: TitleQuery): Promise<{ rows:
     const pattern = `%${query.search.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
     select = select.where((eb) => eb.or([eb("titles.name", "ilike", pattern), eb("titles.id", "ilike", pattern)]));
   }
-  if (query.states !== undefined) select = select.where("titles.state", "in", query.states);
+  if (query.state === "ready") select = select.where("publications.published_at", "is not", null);
+  else if (query.state !== undefined)
+    select = select.where("titles.state", "=", query.state).where("publications.published_at", "is", null);
   if (query.after !== undefined) {
     const { createdAt, id } = readCursor(query.after);
     select = select.where(sql<boolean>`(titles.created_at, titles.id) < (${createdAt}::timestamptz, ${id})`);

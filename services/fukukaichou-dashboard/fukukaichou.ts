@@ -19,10 +19,13 @@ export interface Upstreams {
  * media go to Shoki.
  */
 export function frontDoorRoutes(server: HttpServer, { kaichouUrl, shokiUrl }: Upstreams): void {
-  const common = { httpMethods: ["GET", "HEAD", "OPTIONS"] };
+  // The services log their requests themselves.
+  const quiet = { logLevel: "warn" } as const;
+  const common = { ...quiet, httpMethods: ["GET", "HEAD", "OPTIONS"] };
   server.register(httpProxy, { ...common, upstream: shokiUrl, prefix: "/api", rewritePrefix: "/api" });
   server.register(httpProxy, { ...common, upstream: shokiUrl, prefix: "/watch", rewritePrefix: "/watch" });
   server.register(httpProxy, {
+    ...quiet,
     upstream: kaichouUrl,
     prefix: "/api",
     rewritePrefix: "/api",

@@ -59,6 +59,12 @@ describe("every frame is in the output exactly once", () => {
     );
   });
 
+  test("sound of one channel stays one channel", async () => {
+    const sound = { codec: "aac", channelLayout: "mono", sampleRate: 44_100, signal: "sweep", seconds: 6 } as const;
+    const { plan } = await encode(await numberedVideo({ rate: "25", frames: 150, sound }));
+    expect(plan.tracks.at(-1)).toMatchObject({ kind: "audio", channels: 1, timescale: 44_100 });
+  });
+
   test("variable timing: the grid is full, and each of its frames shows what the source shows at that time", async () => {
     // Each third frame is late by half a frame: 30 fps on average, on no grid.
     const times = "(N+0.5*eq(mod(N,3),2))/30";

@@ -16,8 +16,8 @@ export interface Finished {
 }
 
 /** Runs the command line to its end. */
-export async function gakuen(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  const child = start(args, { env });
+export async function gakuen(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string): Promise<Finished> {
+  const child = start(args, cwd === undefined ? { env } : { env, cwd });
   const out = collect(child);
   const [code] = (await once(child, "close")) as [number | null];
   return { code, ...out };
@@ -43,14 +43,19 @@ export class GakuenProcess implements AsyncDisposable {
   /** One service in a process of its own, when it listens (an encoder: when it takes chunks). */
   static service(name: string, { env, cwd }: { env: NodeJS.ProcessEnv; cwd?: string }): Promise<GakuenProcess> {
     const child = start([name], cwd === undefined ? { env } : { env, cwd });
-    return GakuenProcess.#whenReady(child, name === "otetsudai" ? /"msg":"encoding"()/ : /listening on (http[^\s"]+)/);
+    return GakuenProcess.#whenReady(child, name === "otetsudai" ? /"msg":"encoding"/ : /listening on (http[^\s"]+)/);
+  }
+
+  /** Any command that runs for a while, when it has said what is waited for. */
+  static start(args: readonly string[], says: RegExp): Promise<GakuenProcess> {
+    return GakuenProcess.#whenReady(start(args, { env: {} }), says);
   }
 
   static async #whenReady(child: ChildProcess, ready: RegExp): Promise<GakuenProcess> {
     const output = collect(child);
     for (let waited = 0; waited < 60_000; waited += 50) {
-      const url = ready.exec(output.stdout + output.stderr)?.[1];
-      if (url !== undefined) return new GakuenProcess(child, url, output);
+      const said = ready.exec(output.stdout + output.stderr);
+      if (said) return new GakuenProcess(child, said[1] ?? "", output);
       if (child.exitCode !== null || child.signalCode !== null) break;
       await delay(50);
     }

@@ -11,11 +11,9 @@ export interface ProcessInfo {
 export async function descendants(pid: number): Promise<ProcessInfo[]> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
   const pids = children.split(" ").filter(Boolean).map(Number);
-  const nested = pids.map(async (child) => [
-    { pid: child, command: await commandOf(child) },
-    ...(await descendants(child)),
-  ]);
-  return (await Promise.all(nested)).flat();
+  const own = await Promise.all(pids.map(async (child) => ({ pid: child, command: await commandOf(child) })));
+  const theirs = await Promise.all(pids.map(descendants));
+  return [...own, ...theirs.flat()];
 }
 
 async function commandOf(pid: number): Promise<string[]> {

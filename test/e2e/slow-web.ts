@@ -31,12 +31,17 @@ export class SlowWeb implements AsyncDisposable {
     const { size } = await stat(path);
     const server = createServer((request, response) => {
       const range = parseRange(request.headers.range, size);
-      if (range === "unsatisfiable") return void response.writeHead(416).end();
+      response.setHeader("accept-ranges", "bytes");
+      if (range === "unsatisfiable") {
+        response.writeHead(416).end();
+        return;
+      }
       const { start, end } = range ?? { start: 0, end: size };
-      response.setHeader("accept-ranges", "bytes").setHeader("content-length", end - start);
-      if (range) response.writeHead(206, { "content-range": `bytes ${start}-${end - 1}/${size}` });
-      if (range) web.ranges += 1;
-      if (request.method === "HEAD") return void response.end();
+      response.setHeader("content-length", end - start);
+      if (range) {
+        web.ranges += 1;
+        response.writeHead(206, { "content-range": `bytes ${start}-${end - 1}/${size}` });
+      }
       const parts = createReadStream(path, { start, end: end - 1, highWaterMark: PART_BYTES });
       // A reader that has enough, or was killed, closes the connection.
       pipeline(Readable.from(web.#paced(parts), { highWaterMark: 1 }), response).catch(() => undefined);

@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cached, ffmpeg, madeByFfmpeg } from "../fixtures/index.ts";
+
+const bin = fileURLToPath(new URL("../../node_modules/.bin/gakuen", import.meta.url));
+const SAMPLE_EVERY_MS = 200;
+
+export interface NoisyFilm {
+  readonly minutes: number;
+  readonly size: `${number}x${number}`;
+  readonly rate: number;
+}
+
+/** A film of noise, which no encoder makes small: one minute is made and repeated, so an hour takes seconds. */
+export async function noisyFilm({ minutes, size, rate }: NoisyFilm): Promise<string> {
+  const minute = await madeByFfmpeg("noise.mov", [
+    ...["-f", "lavfi", "-i", `testsrc2=s=${size}:r=${rate}:d=60,noise=alls=40:allf=t`],
+    // Samples instead of packets: the sound ends with the picture, so that copies join on the frame.
+    ...["-f", "lavfi", "-i", "anoisesrc=r=8000:d=60:a=0.1:seed=1", "-ac", "2", "-c:a", "pcm_s16le"],
+    ...["-c:v", "libx264", "-preset", "ultrafast", "-crf", "38", "-g", String(rate * 2), "-pix_fmt", "yuv420p"],
+  ]);
+  if (minutes === 1) return minute;
+  return cached(`noise-${minutes}.mov`, { minute, minutes }, (path) =>
+    ffmpeg(["-stream_loop", String(minutes - 1), "-i", minute, "-map", "0", "-c", "copy", path]),
+  );
+}
+
+export interface EncodeMemory {
+  /** The largest resident size of the process, in MB, seen every 200 ms; without ffmpeg and PostgreSQL. */
+  readonly peakMb: number;
+  /** What it made, in MB. */
+  readonly mediaMb: number;
+  readonly seconds: number;
+}
+
+/** Runs `gakuen encode` and watches its memory. */
+export async function measureEncode(source: string, out: string, flags: readonly string[]): Promise<EncodeMemory> {
+  const begin = performance.now();
+  const args = [bin, "encode", source, "--out", out, "--json", ...flags];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (bytes: Buffer) => (said = (said + bytes.toString()).slice(-4000)));
+  const closed = once(child, "close") as Promise<[number | null]>;
+  let peakMb = 0;
+  const timer = setInterval(() => {
+    void residentMb(child.pid ?? 0).then((now) => (peakMb = Math.max(peakMb, now)));
+  }, SAMPLE_EVERY_MS);
+  const [code] = await closed;
+  clearInterval(timer);
+  if (code !== 0) throw new Error(`gakuen encode ended with ${code}:\n${said}`);
+  return { peakMb, mediaMb: await sizeMb(out), seconds: (performance.now() - begin) / 1000 };
+}
+
+async function residentMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
+}
+
+async function sizeMb(folder: string): Promise<number> {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(file.parentPath, file.name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0) / 2 ** 20;
+}
