@@ -13,6 +13,7 @@ import { parseSource } from "@gakuen/kaichou-intake";
 import { planTitle } from "@gakuen/pipeline";
 import { type Config, createLog } from "@gakuen/platform";
 import { type Command, InvalidArgumentError } from "commander";
+import type { z } from "zod";
 import { apiClient } from "./api-client.ts";
 import { encodeOnce, workFolder } from "./encode-once.ts";
 import { configuredTools } from "./foundation.ts";
@@ -80,14 +81,9 @@ export function addCommand(command: Command, urlOf: UrlOf): void {
     )
     .action(async (source: string, options: Options) => {
       const client = apiClient(urlOf(options));
-      const added = await client.add(
-        AddTitle.parse({
-          source: sourceArgument(source),
-          name: options["name"],
-          priority: options["priority"],
-          settings: planSettings(options),
-        }),
-      );
+      const settings = planSettings(options);
+      const { name, priority } = options;
+      const added = await client.add(checked(AddTitle, { source: sourceArgument(source), name, priority, settings }));
       if (options["json"]) writeJson(added);
       else process.stdout.write(`${added.id}\nplays at ${client.address(added.links.watch)}\n`);
     });
@@ -153,7 +149,9 @@ export function planCommand(command: Command, configOf: ConfigOf): void {
     .description("tell what a source would become, with the reason for each decision")
     .addHelpText("after", "\nExample:\n  gakuen plan film.mkv --rungs 720,360")
     .action(async (file: string, options: Options) => {
-      const { plan, planId } = planTitle(await inspect(file, configOf(options)), planSettings(options));
+      // Wrong words are told before a long look at the source.
+      const settings = planSettings(options);
+      const { plan, planId } = planTitle(await inspect(file, configOf(options)), settings);
       if (options["json"]) writeJson({ id: planId, ...(plan satisfies Plan) });
       else process.stdout.write(planText(plan, planId));
     });
@@ -171,12 +169,13 @@ function withPlanSettings(command: Command): Command {
     .option("--segment-seconds <seconds>", "nominal length of a segment, 1 to 12", Number);
 }
 
-function planSettings(options: Options): PlanSettings {
-  const parsed = PlanSettings.safeParse({
-    preset: options["preset"],
-    rungs: options["rungs"],
-    segmentSeconds: options["segmentSeconds"],
-  });
+function planSettings({ preset, rungs, segmentSeconds }: Options): PlanSettings {
+  return checked(PlanSettings, { preset, rungs, segmentSeconds });
+}
+
+/** Options as a schema wants them. Errors: `usage.invalid`, naming the option. */
+function checked<T>(schema: z.ZodType<T>, options: Options): T {
+  const parsed = schema.safeParse(options);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new PipelineError("usage.invalid", `--${kebab(String(issue?.path[0]))}: ${issue?.message}`);
