@@ -37,10 +37,9 @@ afterAll(() => folder?.[Symbol.asyncDispose]());
 const problemIn = (stderr: string): Problem => Problem.parse(JSON.parse(stderr.trim().split("\n").at(-1) ?? ""));
 
 describe("help", () => {
-  const commands = [
-    ...["up", "kaichou", "fukukaichou", "otetsudai", "kaikeishi", "shoki", "encode"],
-    ...["add", "list", "show", "cancel", "retry", "remove", "inspect", "plan"],
-  ];
+  const services = ["kaichou", "fukukaichou", "otetsudai", "kaikeishi", "shoki"];
+  const clients = ["add", "list", "show", "cancel", "retry", "remove"];
+  const commands = ["up", "encode", "inspect", "plan", ...services, ...clients];
 
   test("names every command", async () => {
     const { code, stdout } = await gakuen(["--help"]);
@@ -69,6 +68,7 @@ describe("words that are wrong", () => {
     ["no folder", ["encode", "film.mp4"]],
     ["a preset that is none", ["plan", "film.mp4", "--preset", "hasty"]],
     ["a rung that is none", ["plan", "film.mp4", "--rungs", "720,high"]],
+    ["no name", ["add", "film.mp4", "--name", ""]],
     ["a priority out of range", ["add", "film.mp4", "--priority", "16"]],
     ["an id that cannot be one", ["show", "No Such!"]],
     ["a scheme nobody reads", ["inspect", "ftp://127.0.0.1/film.mp4"]],

@@ -16,12 +16,12 @@ export interface NoisyFilm {
 
 /** A film of noise, which no encoder makes small: one minute is made and repeated, so an hour takes seconds. */
 export async function noisyFilm({ minutes, size, rate }: NoisyFilm): Promise<string> {
-  const minute = await madeByFfmpeg("noise.mov", [
-    ...["-f", "lavfi", "-i", `testsrc2=s=${size}:r=${rate}:d=60,noise=alls=40:allf=t`],
-    // Samples instead of packets: the sound ends with the picture, so that copies join on the frame.
-    ...["-f", "lavfi", "-i", "anoisesrc=r=8000:d=60:a=0.1:seed=1", "-ac", "2", "-c:a", "pcm_s16le"],
-    ...["-c:v", "libx264", "-preset", "ultrafast", "-crf", "38", "-g", String(rate * 2), "-pix_fmt", "yuv420p"],
-  ]);
+  const picture = ["-f", "lavfi", "-i", `testsrc2=s=${size}:r=${rate}:d=60,noise=alls=40:allf=t`];
+  const sound = ["-f", "lavfi", "-i", "anoisesrc=r=8000:d=60:a=0.1:seed=1"];
+  const h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "38", "-g", String(rate * 2), "-pix_fmt", "yuv420p"];
+  // Samples instead of packets: the sound ends with the picture, so that copies join on the frame.
+  const pcm = ["-c:a", "pcm_s16le", "-ac", "2"];
+  const minute = await madeByFfmpeg("noise.mov", [...picture, ...sound, ...h264, ...pcm]);
   if (minutes === 1) return minute;
   return cached(`noise-${minutes}.mov`, { minute, minutes }, (path) =>
     ffmpeg(["-stream_loop", String(minutes - 1), "-i", minute, "-map", "0", "-c", "copy", path]),

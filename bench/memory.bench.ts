@@ -1,0 +1,32 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type EncodeMemory, measureEncode, noisyFilm } from "../test/e2e/encode-memory.ts";
+import { median } from "./measure-command.ts";
+
+const MINUTES = [1, 60] as const;
+
+/** Does memory grow with the length of a film? `gakuen encode` of one minute against one hour of the same noise. */
+export async function run(runs: number): Promise<void> {
+  const ratios: number[] = [];
+  for (let index = 0; index < runs; index++) {
+    const short = await measure(MINUTES[0]);
+    const long = await measure(MINUTES[1]);
+    ratios.push(long.peakMb / short.peakMb);
+    console.log(`run ${index + 1}: ${MINUTES[0]} min: ${told(short)}; ${MINUTES[1]} min: ${told(long)}`);
+  }
+  console.log(`peak of ${MINUTES[1]} min over peak of ${MINUTES[0]} min: ${median(ratios).toFixed(2)} (aim ≤ 1.25)`);
+}
+
+async function measure(minutes: number): Promise<EncodeMemory> {
+  const source = await noisyFilm({ minutes, size: "320x180", rate: 24 });
+  const folder = await mkdtemp(join(tmpdir(), "gakuen-bench-"));
+  try {
+    return await measureEncode(source, join(folder, "out"), ["--preset", "ultrafast", "--rungs", "180"]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const told = ({ peakMb, mediaMb, seconds }: EncodeMemory): string =>
+  `peak ${peakMb.toFixed(0)} MB, ${mediaMb.toFixed(0)} MB of media, ${seconds.toFixed(1)} s`;
