@@ -128,8 +128,6 @@ export const VideoChunk = z.object({
   /** Frames [startFrame, endFrame) of the grid. */
   startFrame: count,
   endFrame: positive,
-  /** Encoder threads: x264's bytes depend on it, so the plan says it and nobody else decides. */
-  threads: positive,
 });
 export type VideoChunk = z.infer<typeof VideoChunk>;
 

@@ -33,7 +33,6 @@ export const sampleEncode = (title: string, chunk: string): EncodeJob =>
       seek: { mode: "start" },
       startFrame: 0,
       endFrame: 96,
-      threads: 1,
     },
     tracks: [
       {

@@ -62,7 +62,7 @@ function job(
       sourceColour: video.colour,
       colour: hdr ? bt709 : { ...video.colour, range: "tv" },
     },
-    chunk: { seek: { mode: "start" }, startFrame: span[0], endFrame: span[1], threads: 1 },
+    chunk: { seek: { mode: "start" }, startFrame: span[0], endFrame: span[1] },
   } as unknown as VideoJob;
 }
 

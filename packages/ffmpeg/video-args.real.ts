@@ -77,7 +77,6 @@ function job(source: Source, rate: Rational, frames: number, span: readonly [num
       seek,
       startFrame,
       endFrame,
-      threads: 1,
     },
     tracks: [track],
   } as unknown as EncodeJob;

@@ -59,7 +59,6 @@ function job(changes: { picture?: Partial<VideoJob["picture"]>; source?: VideoJo
       seek: { mode: "keyframe", seconds: 3.94 },
       startFrame: 96,
       endFrame: 480,
-      threads: 1,
     },
     tracks: [rung(640, 360), rung(1280, 720)],
   } as unknown as VideoJob;

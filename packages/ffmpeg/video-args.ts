@@ -12,6 +12,8 @@ export interface VideoArgsOptions {
    * so a rung that is encoded apart from the others has the same bytes.
    */
   readonly only?: readonly number[];
+  /** They change nothing in the picture; 1 where it is left out, which costs least. */
+  readonly decoderThreads?: number;
 }
 
 /**
@@ -23,9 +25,9 @@ export function videoArgs(job: VideoJob, options: VideoArgsOptions = {}): readon
   const firstPipe = options.firstPipe ?? 3;
   const encoded = job.tracks.map((track, index) => ({ track, index })).filter(({ index }) => isWanted(options, index));
   const unused = job.tracks.flatMap((_, index) => (isWanted(options, index) ? [] : [`;[v${index}]nullsink`]));
-  const threads = `${job.chunk.threads}`;
+  const decoderThreads = `${options.decoderThreads ?? 1}`;
   return [
-    ["-hide_banner", "-nostdin", "-loglevel", "error", "-filter_complex_threads", "1", "-threads", threads],
+    ["-hide_banner", "-nostdin", "-loglevel", "error", "-filter_complex_threads", "1", "-threads", decoderThreads],
     // Times as the container says them, from its start time on: a seek must not move the title's clock.
     ["-copyts", "-start_at_zero"],
     sourceInputOptions(job.source),
@@ -63,7 +65,8 @@ function rungArgs(job: VideoJob, track: VideoTrack, index: number, pipe: number)
     ["-profile:v", encoder.profile, "-level:v", `${encoder.level}`, "-pix_fmt", encoder.pixelFormat],
     ["-color_primaries", colour.primaries, "-color_trc", colour.transfer],
     ["-colorspace", colour.matrix, "-color_range", colour.range],
-    ["-threads", `${job.chunk.threads}`, "-video_track_timescale", `${track.timescale}`],
+    // One thread: with a rate cap x264's bytes depend on how its threads happen to run, and a retry must make the same.
+    ["-threads", "1", "-video_track_timescale", `${track.timescale}`],
     // Nothing that differs between chunks or versions may reach the init segment.
     ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"],
     ["-movflags", "+cmaf+frag_keyframe+skip_trailer", "-f", "mp4", "-flush_packets", "1", `pipe:${pipe}`],

@@ -67,7 +67,6 @@ export const samplePlan: Plan = Plan.parse({
       seek: { mode: "start" },
       startFrame: 192 * index,
       endFrame: 192 * (index + 1),
-      threads: 1,
     }))
     .concat({
       kind: "audio",

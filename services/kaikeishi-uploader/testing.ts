@@ -90,9 +90,18 @@ async function planFile(path: string): Promise<PlannedFilm> {
   const inspection = await inspectSource(source, { tools, signal: AbortSignal.timeout(60_000) });
   const settings = PlanSettings.parse({ preset: "ultrafast", rungs: [144, 120], segmentSeconds: 1 });
   const { plan } = planTitle(inspection, settings);
-  // One thread, as for most chunks of a film: under a cap on the rate the bytes of several differ from run to run.
-  for (const chunk of plan.chunks) if (chunk.kind === "video") chunk.threads = 1;
+  plan.chunks = withOneLongChunk(plan.chunks);
   return { source, inspection, plan, planId: planIdOf(plan) };
+}
+
+/** So short a film has only short chunks; here v1 goes on to the film's end, as a chunk in the middle of a long one. */
+function withOneLongChunk(chunks: Plan["chunks"]): Plan["chunks"] {
+  const last = chunks.findLast((chunk) => chunk.kind === "video");
+  return chunks.flatMap((chunk) => {
+    if (chunk.kind !== "video" || chunk.firstSegment === 1 || !last) return [chunk];
+    if (chunk.id !== "v1") return [];
+    return [{ ...chunk, segments: last.firstSegment + last.segments - chunk.firstSegment, endFrame: last.endFrame }];
+  });
 }
 
 let titles = 0;

@@ -60,7 +60,7 @@ export async function encodeChunk(job: EncodeJob, parts: EncodeParts, context: E
 /** One ffmpeg process and the tracks that it encodes, by their index in the job. Its tracks end, or it fails, as one. */
 async function encodeShare(
   job: EncodeJob,
-  { tracks, niceness }: Share,
+  { tracks, niceness, decoderThreads }: Share,
   parts: EncodeParts,
   token: string,
   signal: AbortSignal,
@@ -70,7 +70,7 @@ async function encodeShare(
   const either = AbortSignal.any([signal, stop.signal]);
   const outputs = tracks.length + 1;
   const progress = ["-progress", `pipe:${3 + tracks.length}`, "-stats_period", "0.5"];
-  const args = job.kind === "video" ? videoArgs(job, { only: tracks }) : audioArgs(job);
+  const args = job.kind === "video" ? videoArgs(job, { only: tracks, decoderThreads }) : audioArgs(job);
   const ffmpeg = startProcess(parts.tools.ffmpeg, [...progress, ...args], { signal: either, outputs, niceness });
   const watchdog = new Watchdog(parts.stuckAfterMs ?? STUCK_AFTER_MS, (error) => stop.abort(error));
   try {

@@ -4,6 +4,7 @@ import type { EncodeJob } from "@gakuen/contracts";
 export interface Share {
   readonly tracks: readonly number[];
   readonly niceness: number;
+  readonly decoderThreads: number;
 }
 
 /**
@@ -12,6 +13,9 @@ export interface Share {
  */
 const NICENESS = { background: 15, hurried: 5, lowest: 0 };
 
+/** Decoding is most of what the lowest rung costs. */
+const HURRIED_DECODER_THREADS = 2;
+
 /**
  * One process makes all tracks of a chunk, because decoding and scaling once is what saves. Where a viewer waits, the
  * lowest rung gets a process of its own: the source is decoded twice, but its first segment is there after about a
@@ -19,12 +23,13 @@ const NICENESS = { background: 15, hurried: 5, lowest: 0 };
  */
 export function sharesOf(job: EncodeJob, hurry: boolean): readonly Share[] {
   const all = job.tracks.map((_, index) => index);
-  if (!hurry) return [{ tracks: all, niceness: NICENESS.background }];
-  if (job.kind === "audio" || all.length === 1) return [{ tracks: all, niceness: NICENESS.lowest }];
+  if (!hurry) return [{ tracks: all, niceness: NICENESS.background, decoderThreads: 1 }];
+  if (job.kind === "audio" || all.length === 1)
+    return [{ tracks: all, niceness: NICENESS.lowest, decoderThreads: HURRIED_DECODER_THREADS }];
   const pixels = job.tracks.map((track) => track.width * track.height);
   const lowest = pixels.indexOf(Math.min(...pixels));
   return [
-    { tracks: [lowest], niceness: NICENESS.lowest },
-    { tracks: all.filter((index) => index !== lowest), niceness: NICENESS.hurried },
+    { tracks: [lowest], niceness: NICENESS.lowest, decoderThreads: HURRIED_DECODER_THREADS },
+    { tracks: all.filter((index) => index !== lowest), niceness: NICENESS.hurried, decoderThreads: 1 },
   ];
 }

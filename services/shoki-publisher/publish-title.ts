@@ -12,7 +12,7 @@ import {
 } from "@gakuen/contracts";
 import { measureBandwidth, presentation, writeMasterPlaylist, writeMediaPlaylist, writeMpd } from "@gakuen/manifests";
 import type { Log } from "@gakuen/platform";
-import { addPublication, getPlan, planReceipts, type Receipt, type Records } from "@gakuen/records";
+import { addPublication, getPlan, getTitle, planReceipts, type Receipt, type Records } from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
 
 export interface PublishParts {
@@ -32,7 +32,9 @@ export const PLAYLIST_TYPE = "application/vnd.apple.mpegurl";
  */
 export async function publishTitle({ records, store, log }: PublishParts, job: PublishJob): Promise<void> {
   const plan = await getPlan(records, job.title, job.plan);
-  if (!plan) return;
+  const row = await getTitle(records, job.title);
+  // Cancelled, removed or planned anew in the meantime: nothing is to be published.
+  if (!plan || row?.state !== "encoding" || row.plan !== job.plan) return;
   const receipts = await planReceipts(records, job.title, job.plan);
   await checkComplete(store, job, plan, receipts);
 

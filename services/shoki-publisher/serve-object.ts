@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { parseRange } from "@gakuen/platform";
 import type { ObjectStore } from "@gakuen/storage";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -36,7 +37,8 @@ export async function serveObject(
   const { start, end } = range ?? { start: 0, end: object.bytes };
   reply.type(object.type).header("content-length", end - start);
   if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${object.bytes}`);
-  if (request.method === "HEAD") return reply.send();
+  // Without a body Fastify would write a length of 0; an empty stream leaves the one above.
+  if (request.method === "HEAD") return reply.send(Readable.from([]));
   const { body } = await store.get(object.key, range ? { range } : {});
   return reply.send(body);
 }

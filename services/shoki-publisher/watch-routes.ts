@@ -46,12 +46,12 @@ export function watchRoutes(server: HttpServer, parts: WatchParts): void {
       { schema: { summary: "A page that plays the title", params: z.object({ title: TitleId }) } },
       async (request, reply) => {
         const row = await getTitle(parts.records, request.params.title);
-        const page = watchPage(row && row.state !== "removing" ? row : undefined);
+        const shown = row?.state === "removing" ? undefined : row;
         return reply
-          .code(row ? 200 : 404)
+          .code(shown ? 200 : 404)
           .type("text/html; charset=utf-8")
           .header("cache-control", "no-cache")
-          .send(page);
+          .send(watchPage(shown));
       },
     );
     scope.get(
