@@ -4,7 +4,7 @@ import { AudioTrack, Plan, VideoTrack } from "@gakuen/contracts";
  * One minute and one frame at 23.976 fps: 15 segments of 96 frames and one of a single frame.
  * English by default, Japanese with six channels.
  */
-export const FRAMES = 1441;
+const FRAMES = 1441;
 const FRAME_TICKS = 1001;
 const FRAME_RATE = { num: 24_000, den: 1001 };
 

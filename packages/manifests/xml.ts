@@ -28,7 +28,7 @@ const entities: Readonly<Record<string, string>> = {
  * parser would turn it into blanks in an attribute (XML 1.0 §3.3.3). Characters that XML cannot carry at all (§2.2:
  * controls, lone surrogates) become U+FFFD: a strange name in a source must not make a title unplayable.
  */
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text
     .toWellFormed()
     .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, "\u{FFFD}")

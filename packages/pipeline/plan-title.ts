@@ -1,4 +1,5 @@
 import {
+  Colour,
   type Decision,
   type Inspection,
   PipelineError,
@@ -47,7 +48,7 @@ export function planTitle(inspection: Inspection, settings: PlanSettings): { pla
           framesPerSegment: grid.framesPerSegment,
           deinterlace: video.interlacing === "interlaced",
           toneMap,
-          sourceColour: withoutAssumption(video.colour),
+          sourceColour: Colour.parse(video.colour),
           colour,
         }
       : null;
@@ -110,8 +111,4 @@ function stepsTo(total: number, step: number): number[] {
   const boundaries: number[] = [];
   for (let at = step; at < total; at += step) boundaries.push(at);
   return [...boundaries, total];
-}
-
-function withoutAssumption<T extends { assumed: boolean }>({ assumed: _, ...colour }: T): Omit<T, "assumed"> {
-  return colour;
 }

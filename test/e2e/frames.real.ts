@@ -3,7 +3,7 @@ import { AddTitle, Plan, type TitleView } from "@gakuen/contracts";
 import { createLog, loadConfig } from "@gakuen/platform";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type OneProcess, startOneProcess } from "../../apps/gakuen/one-process.ts";
-import { type NumberedVideoRecipe, numberedVideo, readFrameNumbers } from "../fixtures/index.ts";
+import { damaged, type NumberedVideoRecipe, numberedVideo, readFrameNumbers } from "../fixtures/index.ts";
 import { decodedTimes, joinTrack } from "./decode-stream.ts";
 import { temporaryFolder } from "./gakuen-process.ts";
 
@@ -57,6 +57,12 @@ describe("every frame is in the output exactly once", () => {
       (recipe.frames * (plan.picture?.frameRate.den ?? 1)) / (plan.picture?.frameRate.num ?? 1),
       6,
     );
+  });
+
+  test("a source with damaged pictures still fills the grid", async () => {
+    const { plan, media } = await encode(await damaged());
+    const [track] = plan.tracks;
+    expect(await decodedTimes(await joinTrack(media, track?.id ?? ""))).toHaveLength(plan.picture?.frames ?? -1);
   });
 
   test("sound of one channel stays one channel", async () => {

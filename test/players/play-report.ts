@@ -11,7 +11,7 @@ export interface Complaint {
 }
 
 /** A time in which playback stood still (`waiting`) or data did not come (`stalled`). */
-export interface Wait {
+interface Wait {
   readonly event: "waiting" | "stalled";
   /** Only `playback` is a fault of a stream; a start and a seek have to wait. */
   readonly cause: "start" | "seek" | "playback";
@@ -20,7 +20,7 @@ export interface Wait {
 }
 
 /** The shown picture changed its size, the first time from nothing: which rung is seen, whatever the player says. */
-export interface Switch {
+interface Switch {
   readonly position: number;
   readonly width: number;
   readonly height: number;
