@@ -28,5 +28,5 @@ async function measure(minutes: number): Promise<EncodeMemory> {
   }
 }
 
-const told = ({ peakMb, mediaMb, seconds }: EncodeMemory): string =>
-  `peak ${peakMb.toFixed(0)} MB, ${mediaMb.toFixed(0)} MB of media, ${seconds.toFixed(1)} s`;
+const told = ({ peakMb, quarterPeaksMb, mediaMb, seconds }: EncodeMemory): string =>
+  `peak ${peakMb.toFixed(0)} MB (by quarters ${quarterPeaksMb.join(", ")}), ${mediaMb.toFixed(0)} MB of media, ${seconds.toFixed(1)} s`;

@@ -9,7 +9,8 @@ say() { printf '%s\n' "$*" >&2; }
 # npm writes node_modules/.package-lock.json last, so it is older than the lock file exactly when an install is due.
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "Installing npm packages (once, about a minute) ..."
-  npm ci --no-audit --no-fund --loglevel=error
+  # Not `npm ci`: it refuses a lock file that lacks packages of other platforms, which not every registry has.
+  npm install --no-save --no-audit --no-fund --loglevel=error
   touch node_modules/.package-lock.json
 fi
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Ingest, Inspection, SourceAddress } from "@gakuen/contracts";
 import { inspectSource, type Tools } from "@gakuen/ffmpeg";
-import { dashboardRoutes } from "@gakuen/fukukaichou-dashboard";
+import { dashboardRoutes } from "@gakuen/fukukaichou-dashboard/dashboard";
 import { createKaichou, type Kaichou, sourceInPlace, sourceRoutes, titleControlRoutes } from "@gakuen/kaichou-intake";
 import { createKaikeishi, ingestRoutes } from "@gakuen/kaikeishi-uploader";
 import { startOtetsudai } from "@gakuen/otetsudai-encoder";

@@ -1,5 +1,6 @@
 import { inspectSource } from "@gakuen/ffmpeg";
-import { frontDoorRoutes, dashboardRoutes } from "@gakuen/fukukaichou-dashboard";
+import { dashboardRoutes } from "@gakuen/fukukaichou-dashboard/dashboard";
+import { frontDoorRoutes } from "@gakuen/fukukaichou-dashboard/front-door";
 import { createKaichou, sourceFromKaichou, sourceRoutes, titleControlRoutes } from "@gakuen/kaichou-intake";
 import { createKaikeishi, ingestRoutes } from "@gakuen/kaikeishi-uploader";
 import { createHttpIngest, startOtetsudai } from "@gakuen/otetsudai-encoder";
@@ -18,8 +19,7 @@ import { PipelineError } from "@gakuen/contracts";
 import { configuredTools, type Foundation, openEncoderFoundation, openFoundation } from "./foundation.ts";
 import { version } from "./version.ts";
 
-export const serviceNames = ["kaichou", "fukukaichou", "otetsudai", "kaikeishi", "shoki"] as const;
-export type ServiceName = (typeof serviceNames)[number];
+export type ServiceName = "kaichou" | "fukukaichou" | "otetsudai" | "kaikeishi" | "shoki";
 
 const SHUTDOWN_GRACE_MS = 30_000;
 /** Time for the chunks in hand when an encoder is told to stop; what is not done then goes back to the queue. */

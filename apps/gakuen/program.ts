@@ -10,8 +10,7 @@ import {
   showCommand,
   titleCommand,
 } from "./commands.ts";
-import { runService, type ServiceName, serviceNames } from "./one-service.ts";
-import { up } from "./up.ts";
+import type { ServiceName } from "./one-service.ts";
 import { version } from "./version.ts";
 
 const serviceWork: Record<ServiceName, string> = {
@@ -22,7 +21,7 @@ const serviceWork: Record<ServiceName, string> = {
   shoki: "catalogue, manifests and segments",
 };
 
-/** The command line's words. What the commands do stands in the files they are imported from. */
+/** The command line's words. What the commands do stands in the files they are imported from, the largest when needed. */
 export function buildProgram(): Command {
   const program = new Command("gakuen")
     .description("From a film to DASH and HLS: inspects, encodes in parallel, stores while encoding, and serves.")
@@ -46,13 +45,13 @@ Every setting can be given as an option or in the environment; "gakuen up --help
     .argument("[files...]", "films to take in: paths or http(s) URLs")
     .description("run all services in this process")
     .addHelpText("after", "\nExamples:\n  gakuen up\n  gakuen up film.mkv --port 9000 --data-dir /srv/gakuen")
-    .action((files: string[], options) => up(configOf(options), files));
+    .action(async (files: string[], options) => (await import("./up.ts")).up(configOf(options), files));
 
-  for (const name of serviceNames)
+  for (const name of Object.keys(serviceWork) as ServiceName[])
     withSettings(program.command(name))
       .description(`run one service: ${serviceWork[name]}`)
       .addHelpText("after", serviceExample(name))
-      .action((options) => runService(name, configOf(options)));
+      .action(async (options) => (await import("./one-service.ts")).runService(name, configOf(options)));
 
   encodeCommand(
     withSettings(program.command("encode"), ["slots", "ffmpeg", "ffprobe", "logLevel", "logFormat"]),

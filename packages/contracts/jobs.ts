@@ -44,7 +44,7 @@ export const EncodeJob = z.discriminatedUnion("kind", [
 ]);
 export type EncodeJob = z.infer<typeof EncodeJob>;
 
-/** Progress of an encode job, about twice a second. */
+/** Progress of an encode job, about once a second. */
 export const EncodeProgress = z.object({
   /** Media encoded and total, in seconds. */
   seconds: z.number(),

@@ -22,7 +22,7 @@ export interface HandlerContext {
   readonly attempt: number;
   /** A viewer waits for this job. */
   readonly hurry: boolean;
-  /** As often as wanted: the newest is sent on, about twice a second. */
+  /** As often as wanted: the newest is sent on, about once a second. */
   report(progress: EncodeProgress): void;
 }
 
@@ -40,7 +40,7 @@ export interface WorkerHandle {
 /** How long a dead worker's job stays with it. Clocks of all machines must agree to well within this. */
 const LOCK_MS = 4_000;
 const RENEW_MS = 1_300;
-const PROGRESS_MS = 500;
+const PROGRESS_MS = 1_000;
 /** A handler that does not listen to its signal is left behind after this. */
 const DEAF_AFTER_MS = 5_000;
 

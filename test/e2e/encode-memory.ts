@@ -31,6 +31,8 @@ export async function noisyFilm({ minutes, size, rate }: NoisyFilm): Promise<str
 export interface EncodeMemory {
   /** The largest resident size of the process, in MB, seen every 200 ms; without ffmpeg and PostgreSQL. */
   readonly peakMb: number;
+  /** The same for each quarter of the time: what grows with the work done grows from one to the next. */
+  readonly quarterPeaksMb: readonly number[];
   /** What it made, in MB. */
   readonly mediaMb: number;
   readonly seconds: number;
@@ -44,14 +46,22 @@ export async function measureEncode(source: string, out: string, flags: readonly
   let said = "";
   child.stderr.on("data", (bytes: Buffer) => (said = (said + bytes.toString()).slice(-4000)));
   const closed = once(child, "close") as Promise<[number | null]>;
-  let peakMb = 0;
+  const samples: number[] = [];
   const timer = setInterval(() => {
-    void residentMb(child.pid ?? 0).then((now) => (peakMb = Math.max(peakMb, now)));
+    void residentMb(child.pid ?? 0).then((now) => samples.push(now));
   }, SAMPLE_EVERY_MS);
   const [code] = await closed;
   clearInterval(timer);
   if (code !== 0) throw new Error(`gakuen encode ended with ${code}:\n${said}`);
-  return { peakMb, mediaMb: await sizeMb(out), seconds: (performance.now() - begin) / 1000 };
+  const quarter = Math.ceil(samples.length / 4);
+  const quarters = [0, 1, 2, 3].map((index) => samples.slice(index * quarter, (index + 1) * quarter));
+  const quarterPeaksMb = quarters.map((values) => Math.round(Math.max(0, ...values)));
+  return {
+    peakMb: Math.max(...samples),
+    quarterPeaksMb,
+    mediaMb: await sizeMb(out),
+    seconds: (performance.now() - begin) / 1000,
+  };
 }
 
 async function residentMb(pid: number): Promise<number> {

@@ -1,1 +1,0 @@
-export { dashboardRoutes, frontDoorRoutes, type Upstreams } from "./fukukaichou.ts";
