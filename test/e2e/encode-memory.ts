@@ -33,6 +33,8 @@ export interface EncodeMemory {
   readonly peakMb: number;
   /** The same for each quarter of the time: what grows with the work done grows from one to the next. */
   readonly quarterPeaksMb: readonly number[];
+  /** What is in use on the JavaScript heap behind a full collection, in MB: the largest of the last ten. */
+  readonly liveHeapMb: number;
   /** What it made, in MB. */
   readonly mediaMb: number;
   readonly seconds: number;
@@ -41,8 +43,13 @@ export interface EncodeMemory {
 /** Runs `gakuen encode` and watches its memory. */
 export async function measureEncode(source: string, out: string, flags: readonly string[]): Promise<EncodeMemory> {
   const begin = performance.now();
-  const args = [bin, "encode", source, "--out", out, "--json", ...flags];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const args = ["--trace-gc", bin, "encode", source, "--out", out, ...flags];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const heaps: number[] = [];
+  child.stdout.on("data", (bytes: Buffer) => {
+    const collections = bytes.toString().matchAll(/Mark-Compact.*?-> ([\d.]+)/g);
+    for (const [, megabytes] of collections) heaps.push(Number(megabytes));
+  });
   let said = "";
   child.stderr.on("data", (bytes: Buffer) => (said = (said + bytes.toString()).slice(-4000)));
   const closed = once(child, "close") as Promise<[number | null]>;
@@ -59,6 +66,7 @@ export async function measureEncode(source: string, out: string, flags: readonly
   return {
     peakMb: Math.max(...samples),
     quarterPeaksMb,
+    liveHeapMb: Math.max(...heaps.slice(-10)),
     mediaMb: await sizeMb(out),
     seconds: (performance.now() - begin) / 1000,
   };
