@@ -297,8 +297,8 @@ describe("the work queue", () => {
       scope,
       engine.workEncode(
         async (_, { report }) => {
-          for (let seconds = 0; seconds < 100; seconds++) {
-            report({ seconds, total: 100, encoder: "here" });
+          for (let seconds = 0; seconds < 300; seconds++) {
+            report({ seconds, total: 300, encoder: "here" });
             await delay(10);
           }
         },
@@ -306,8 +306,10 @@ describe("the work queue", () => {
       ),
     );
     await engine.addGraph(samplePublish(title), chunks("v0"));
-    await expect.poll(() => heard.length).toBeGreaterThan(1);
-    await expect.poll(async () => (await engine.counts()).encode).toEqual({ waiting: 0, active: 0 });
+    await expect.poll(() => heard.length, { timeout: 20_000 }).toBeGreaterThan(1);
+    await expect
+      .poll(async () => (await engine.counts()).encode, { timeout: 20_000 })
+      .toEqual({ waiting: 0, active: 0 });
     expect(heard.length).toBeLessThan(10);
     expect(heard.map((progress) => progress.seconds)).toEqual(
       heard.map((progress) => progress.seconds).toSorted((a, b) => a - b),

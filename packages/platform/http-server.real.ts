@@ -67,7 +67,7 @@ test("its OpenAPI document tells of every route, also of those in plugins, and o
           responses: {
             200: { content: { "application/json": { schema: { properties: { name: { type: "string" } } } } } },
             "4XX": {
-              content: { "application/problem+json": { schema: { properties: { code: { type: "string" } } } } },
+              content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
             },
             "5XX": {},
           },
@@ -77,6 +77,7 @@ test("its OpenAPI document tells of every route, also of those in plugins, and o
         post: { requestBody: { content: { "application/json": { schema: { required: ["source"] } } } } },
       },
     },
+    components: { schemas: { Problem: { properties: { code: { type: "string" } } } } },
   });
   expect(Object.keys((document as { paths: object }).paths)).not.toContain("/openapi.json");
 });
