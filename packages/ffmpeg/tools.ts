@@ -30,7 +30,8 @@ export async function findTools(
   const version = demandVersion(names.ffmpeg, encoderList.stderr);
   demandNames(names.ffmpeg, "encoder", encoderList.stdout, encoders);
   demandNames(names.ffmpeg, "filter", filterList.stdout, filters);
-  return { ...names, version };
+  const { ffmpeg, ffprobe } = names;
+  return { ffmpeg, ffprobe, version };
 }
 
 /** The version that the first line tells, for instance `5.1.9-0+deb12u1`; builds from git have no number and pass. */
