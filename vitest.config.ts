@@ -22,6 +22,8 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
+          // Browsers, databases and encoders share two cores here; what fails twice in a row is broken.
+          retry: 1,
         },
       },
     ],
