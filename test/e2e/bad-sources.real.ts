@@ -43,7 +43,7 @@ const cases: [string, () => Promise<string> | string, keyof typeof errorKinds, R
   ["a file that is not there", () => join(folder.path, "nowhere.mp4"), "source.not-found", /nowhere\.mp4/],
   ["a folder", () => folder.path, "source.not-media", /folder|directory/i],
   ["a URL that is not there", () => `${webUrl()}/gone.mp4`, "source.not-found", /404|not/i],
-  ["a server that is not there", () => "http://127.0.0.1:9/film.mp4", "source.unreachable", /reach|connect/i],
+  ["a server that is not there", () => "http://127.0.0.1:59999/film.mp4", "source.unreachable", /reach|connect/i],
   ["a server that ignores ranges", () => `${webUrl()}/no-ranges.mp4`, "source.no-ranges", /range/i],
   ["a server that fails", () => `${webUrl()}/broken.mp4`, "source.unreachable", /500/],
 ];
