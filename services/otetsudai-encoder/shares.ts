@@ -9,9 +9,10 @@ export interface Share {
 
 /**
  * Encoders run below everything else, so that heartbeats, uploads and viewers are served on a full machine. Each step of
- * niceness is worth a quarter of processor time (sched(7)): what a viewer waits for gets nine times the background's.
+ * niceness is worth a quarter of processor time (sched(7)): what a viewer waits for gets nearly five times the
+ * background's, its lowest rung nine times.
  */
-const NICENESS = { background: 15, hurried: 5, lowest: 0 };
+const NICENESS = { background: 10, hurried: 3, lowest: 0 };
 
 /** Decoding is most of what the lowest rung costs. */
 const HURRIED_DECODER_THREADS = 2;
