@@ -85,7 +85,7 @@ export function watchRoutes(server: HttpServer, parts: WatchParts): void {
       {
         schema: {
           summary: "An init segment (init.mp4) or a media segment (N.m4s)",
-          description: "A segment that is still to be encoded is waited for; 503 with Retry-After after 8 s.",
+          description: "A segment that is still to be encoded is waited for; 503 with Retry-After after 9 s.",
           params: planned.extend({ track: z.string(), file: z.string() }),
         },
       },

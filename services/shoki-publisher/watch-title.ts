@@ -21,7 +21,7 @@ export interface WatchParts {
   readonly records: Records;
   readonly store: ObjectStore;
   readonly waitingRoom: WaitingRoom;
-  /** How long a request is held, 8 s by default. */
+  /** How long a request is held, 9 s by default. */
   readonly holdMs?: number;
 }
 
@@ -29,7 +29,7 @@ export interface WatchParts {
  * How long a request is held for something that is being made. Longer than a segment takes: dash.js gives up after
  * three refusals; shorter than the 10 to 20 s after which players and proxies drop a silent request.
  */
-const HOLD_MS = 8000;
+const HOLD_MS = 9000;
 const LOOK_AGAIN_MS = 100;
 
 /** The id of a title's current plan; waits a little for one that is being planned. */

@@ -35,7 +35,7 @@ async function add(source: string): Promise<string> {
   const response = await fetch(new URL("/api/titles", gakuen.url), {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ source, settings: { rungs: [720, 360] } }),
+    body: JSON.stringify({ source, settings: { rungs: [480, 240] } }),
   });
   return AddedTitle.parse(await response.json()).id;
 }
