@@ -50,7 +50,7 @@ async function startShaka(video, url, mimeType, tell) {
     tell(detail.severity === shaka.util.Error.Severity.CRITICAL, describe(detail)),
   );
   // Left alone shaka tries twice; a segment that is still being encoded may be refused (503) more often than that.
-  player.configure({ streaming: { retryParameters: { maxAttempts: 5 } } });
+  player.configure({ streaming: { retryParameters: { maxAttempts: 4, baseDelay: 500, backoffFactor: 1.5 } } });
   try {
     await player.attach(video);
     await player.load(url, undefined, mimeType);
