@@ -1,13 +1,10 @@
 import { type Chunk, type ChunkRef, type Claim, INIT_NUMBER, PipelineError, type Plan } from "@gakuen/contracts";
 import type { Tokens } from "@gakuen/platform";
 import { chunkReceipts, getPlan, type Records, takeClaim } from "@gakuen/records";
-import { z } from "zod";
+import { authorizeClaim } from "./authorize.ts";
 
 /** A token outlives the longest chunk by far; it is the claim that fences, not the clock. */
 const TOKEN_SECONDS = 6 * 60 * 60;
-
-/** What a job's grant proves: its bearer may make this chunk. */
-const grantClaims = z.object({ title: z.string(), plan: z.string(), chunk: z.string() });
 
 export interface ClaimParts {
   readonly records: Records;
@@ -28,15 +25,7 @@ export async function resolveChunk(records: Records, ref: ChunkRef): Promise<{ p
  * Errors: `ingest.unauthorized`, `ingest.title-gone`.
  */
 export async function claimChunk({ records, tokens }: ClaimParts, ref: ChunkRef, grant: string): Promise<Claim> {
-  const granted = grantClaims.safeParse(await tokens.verify("grant", grant));
-  if (
-    !granted.success ||
-    granted.data.title !== ref.title ||
-    granted.data.plan !== ref.plan ||
-    granted.data.chunk !== ref.chunk
-  )
-    throw new PipelineError("ingest.unauthorized", `the grant is not for chunk ${ref.chunk} of ${ref.title}`);
-
+  await authorizeClaim(tokens, ref, grant);
   const { chunk } = await resolveChunk(records, ref);
   const segments = (await chunkReceipts(records, ref)).filter((receipt) => receipt.number !== INIT_NUMBER);
   if (segments.length === chunk.tracks.length * chunk.segments) return { state: "complete" };
