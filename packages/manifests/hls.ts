@@ -102,6 +102,8 @@ function videoVariant(track: VideoRepresentation, audio: readonly AudioRepresent
       RESOLUTION: `${track.width}x${track.height}`,
       "FRAME-RATE": (track.frameRate.num / track.frameRate.den).toFixed(3),
       AUDIO: audio.length > 0 ? quoted(AUDIO_GROUP) : undefined,
+      // Without this shaka-player looks for captions in the first, the middle and the last segment before it starts.
+      "CLOSED-CAPTIONS": "NONE",
     }),
     track.playlistName,
   ];
