@@ -88,7 +88,8 @@ describe("a source that is added", () => {
     expect(plan?.chunks.map((chunk) => chunk.id)).toEqual(chunkIds);
     await untilQueued(chunkIds.length);
     expect(await engine.hasPublish({ title: id, plan: planned.plan ?? film.planId })).toBe(true);
-    expect(await engine.hasPrepare(id)).toBe(false);
+    // The job that queued them ends a moment later.
+    await expect.poll(() => engine.hasPrepare(id), { timeout: 10_000 }).toBe(false);
   });
 
   test("whose job was never queued, because we died in between, is prepared after the next start", async () => {
