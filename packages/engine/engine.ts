@@ -3,13 +3,13 @@ import {
   EncodeJob,
   type EncodeProgress,
   encodeJobId,
-  isViewerPriority,
   PipelineError,
   PrepareJob,
   prepareJobId,
   PublishJob,
   publishJobId,
   type TitleId,
+  type TrackId,
 } from "@gakuen/contracts";
 import { hostname } from "node:os";
 import { cancelTitle } from "./cancel.ts";
@@ -39,11 +39,13 @@ export interface Engine extends AsyncDisposable {
   /** Whether the job is under way: waiting, delayed or running; not failed or done. */
   hasPrepare(title: TitleId): Promise<boolean>;
   hasPublish(job: PublishJob): Promise<boolean>;
-  /**
-   * False when the job does not wait any more. A viewer's priority ({@link isViewerPriority}) makes encoders whose slots
-   * are all taken begin the job in an extra one.
-   */
+  /** False when the job does not wait any more. */
   setEncodePriority(ref: ChunkRef, priority: number): Promise<boolean>;
+  /**
+   * A viewer waits for a track of the chunk: a job that waits gets `priority` ({@link isViewerPriority}), and encoders
+   * whose slots are all taken begin it in an extra one; a job that runs is told ({@link HandlerContext.onWanted}).
+   */
+  hurryEncode(ref: ChunkRef, track: TrackId, priority: number): Promise<void>;
   /** Removes all jobs of the title, failed ones too, and stops those that run, in whatever process. Resolves when they have stopped, at the latest after 10 s. */
   cancelTitle(title: TitleId): Promise<void>;
   /** Jobs that failed for good; they stay here until they are cleared. */
@@ -155,8 +157,15 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       const state = await job?.getState();
       if (job === undefined || !(state === "waiting" || state === "prioritized" || state === "delayed")) return false;
       await job.changePriority({ priority });
-      if (isViewerPriority(priority)) await signals.hurry();
       return true;
+    },
+    hurryEncode: async (ref, track, priority) => {
+      const jobId = encodeJobId(ref);
+      const job = await queues.encode.getJob(jobId);
+      const state = await job?.getState();
+      if (job === undefined || !liveStates.some((live) => live === state)) return;
+      if (state !== "active") await job.changePriority({ priority });
+      await signals.hurry({ jobId, track });
     },
     cancelTitle: (title) => cancelTitle(queues, signals, title, log),
     failures: () => readFailures(queues),

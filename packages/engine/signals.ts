@@ -1,18 +1,24 @@
-import { ChunkRef, EncodeProgress, TitleId } from "@gakuen/contracts";
+import { ChunkRef, EncodeProgress, TitleId, TrackId } from "@gakuen/contracts";
 import { createPostgresBackend, type QueueEventsListener, withBackend } from "bullmq";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { EngineLog } from "./log.ts";
 import { type QueueConnection, queueNames } from "./queues.ts";
 
+/** A track of a chunk that a viewer waits for, by the chunk's job. */
+export interface Wanted {
+  readonly jobId: string;
+  readonly track: TrackId;
+}
+
 /** What all processes of the queue tell each other at once, beside the jobs. */
 export interface Signals {
   /** Asks every process to stop what it runs of this title. */
   readonly cancel: (title: TitleId) => Promise<void>;
   readonly failed: (title: TitleId) => Promise<void>;
-  /** Tells encoders that a viewer waits for a chunk that waits. */
-  readonly hurry: () => Promise<void>;
-  readonly onHurry: (listener: () => void) => () => void;
+  /** Tells encoders what a viewer waits for. */
+  readonly hurry: (wanted: Wanted) => Promise<void>;
+  readonly onHurry: (listener: (wanted: Wanted) => void) => () => void;
   readonly onCancel: (listener: (title: TitleId) => void) => () => void;
   readonly onFailure: (listener: (title: TitleId) => void) => () => void;
   readonly onProgress: (listener: (ref: ChunkRef, progress: EncodeProgress) => void) => () => void;
@@ -23,7 +29,7 @@ export interface Signals {
 interface EncodeQueueEvents extends QueueEventsListener {
   "gakuen-cancel": (args: { title: string }, id: string) => void;
   "gakuen-failed": (args: { title: string }, id: string) => void;
-  "gakuen-hurry": (args: Record<string, never>, id: string) => void;
+  "gakuen-hurry": (args: { job: string; track: string }, id: string) => void;
   "gakuen-hello": (args: { from: string }, id: string) => void;
 }
 
@@ -44,7 +50,7 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
 
   const cancels = new Set<(title: TitleId) => void>();
   const failures = new Set<(title: TitleId) => void>();
-  const hurries = new Set<() => void>();
+  const hurries = new Set<(wanted: Wanted) => void>();
   const progresses = new Set<(ref: ChunkRef, progress: EncodeProgress) => void>();
   events.on<EncodeQueueEvents, "gakuen-cancel">("gakuen-cancel", ({ title }) =>
     tell(cancels, TitleId.safeParse(title).data),
@@ -52,8 +58,9 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
   events.on<EncodeQueueEvents, "gakuen-failed">("gakuen-failed", ({ title }) =>
     tell(failures, TitleId.safeParse(title).data),
   );
-  events.on<EncodeQueueEvents, "gakuen-hurry">("gakuen-hurry", () => {
-    for (const listener of hurries) listener();
+  events.on<EncodeQueueEvents, "gakuen-hurry">("gakuen-hurry", ({ job, track }) => {
+    const id = TrackId.safeParse(track);
+    if (id.success) for (const listener of hurries) listener({ jobId: job, track: id.data });
   });
   events.on("progress", ({ jobId, data }) => {
     const [title, plan, chunk] = jobId.split(".");
@@ -77,7 +84,7 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
   return {
     cancel: (title) => producer.publishEvent({ eventName: "gakuen-cancel", title }),
     failed: (title) => producer.publishEvent({ eventName: "gakuen-failed", title }),
-    hurry: () => producer.publishEvent({ eventName: "gakuen-hurry" }),
+    hurry: ({ jobId, track }) => producer.publishEvent({ eventName: "gakuen-hurry", job: jobId, track }),
     onHurry: (listener) => subscribe(hurries, listener),
     onCancel: (listener) => subscribe(cancels, listener),
     onFailure: (listener) => subscribe(failures, listener),

@@ -4,6 +4,7 @@ import {
   isViewerPriority,
   PipelineError,
   type TitleId,
+  type TrackId,
   titleOfJobId,
   toPipelineError,
 } from "@gakuen/contracts";
@@ -14,14 +15,17 @@ import { writeReason } from "./failure-reason.ts";
 import type { EngineLog } from "./log.ts";
 import { sendLatest } from "./send-latest.ts";
 import type { QueueConnection } from "./queues.ts";
+import type { Wanted } from "./signals.ts";
 
 export interface HandlerContext {
   /** Fires when the title is cancelled, another worker may have the job, or the worker is being closed. */
   readonly signal: AbortSignal;
   /** 1 for the first try; a hand-back and the death of a worker are not counted. */
   readonly attempt: number;
-  /** A viewer waits for this job. */
+  /** A viewer waited for this job when it was taken. */
   readonly hurry: boolean;
+  /** Tells of each track that a viewer comes to wait for while the job is running; once per track. */
+  onWanted(listener: (track: TrackId) => void): void;
   /** As often as wanted: the newest is sent on, about once a second. */
   report(progress: EncodeProgress): void;
 }
@@ -51,6 +55,9 @@ interface Task {
   readonly jobId: string;
   readonly abort: AbortController;
   stopped: Stop | undefined;
+  /** Tracks that viewers came to wait for. */
+  readonly wanted: Set<TrackId>;
+  tellWanted: (track: TrackId) => void;
 }
 
 export interface WorkerOptions<T> {
@@ -65,7 +72,7 @@ export interface WorkerOptions<T> {
   /** Subscribes to titles that are cancelled. */
   readonly onCancel: (listener: (title: TitleId) => void) => () => void;
   /** Subscribes to news that a viewer waits for a job of this queue. */
-  readonly onHurry: (listener: () => void) => () => void;
+  readonly onHurry: (listener: (wanted: Wanted) => void) => () => void;
   /** Called after a job failed for good. */
   readonly failed: (title: TitleId) => Promise<void>;
 }
@@ -94,7 +101,13 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
 
   const run = async (job: Job, token: string): Promise<void> => {
     const jobId = job.id ?? "";
-    const task: Task = { jobId, abort: new AbortController(), stopped: undefined };
+    const task: Task = {
+      jobId,
+      abort: new AbortController(),
+      stopped: undefined,
+      wanted: new Set(),
+      tellWanted: () => undefined,
+    };
     // Frozen long enough to lose a job, this process may be given it again while the first run does not know yet.
     for (const other of tasks) if (other.jobId === jobId) stop(other, "lock-lost");
     tasks.add(task);
@@ -107,6 +120,10 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
         signal: task.abort.signal,
         attempt: job.attemptsMade + 1,
         hurry: isHurried(job),
+        onWanted: (listener) => {
+          task.tellWanted = listener;
+          for (const track of task.wanted) listener(track);
+        },
         report: progress.send,
       });
     } catch (error) {
@@ -153,7 +170,14 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     if (!isHurried(job)) await job.moveToWait(token);
     else await worker.processJob(job, token, () => false);
   };
-  const unsubscribeHurry = options.onHurry(() => {
+  const unsubscribeHurry = options.onHurry(({ jobId, track }) => {
+    const running = [...tasks].find((task) => task.jobId === jobId);
+    if (running !== undefined) {
+      if (running.wanted.has(track)) return;
+      running.wanted.add(track);
+      running.tellWanted(track);
+      return;
+    }
     if (handingBack || extra !== undefined || tasks.size < options.concurrency) return;
     extra = takeExtra()
       .catch((error: unknown) => log.warn({ err: error, queue: options.queue }, "an extra job could not be taken"))

@@ -1,7 +1,14 @@
 import { mkdtemp, open, readdir, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ChunkRef, type EncodeProgress, INIT_NUMBER, PipelineError, VIEWER_PRIORITIES } from "@gakuen/contracts";
+import {
+  type ChunkRef,
+  type EncodeProgress,
+  INIT_NUMBER,
+  PipelineError,
+  type TrackId,
+  VIEWER_PRIORITIES,
+} from "@gakuen/contracts";
 import { openEngine } from "@gakuen/engine";
 import { chunkReceipts } from "@gakuen/records";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -35,7 +42,12 @@ beforeAll(async () => {
 afterAll(() => parts[Symbol.asyncDispose]());
 
 const alone = () => ({ ingest: parts.kaikeishi, tools, log: parts.log });
-const calmly = (signal = never()): EncodeContext => ({ signal, hurry: false, report: () => undefined });
+const calmly = (signal = never()): EncodeContext => ({
+  signal,
+  hurry: false,
+  onWanted: () => undefined,
+  report: () => undefined,
+});
 
 async function checksums(ref: ChunkRef): Promise<Record<string, string>> {
   const segments = (await chunkReceipts(parts.records, ref)).filter(({ number }) => number !== INIT_NUMBER);
@@ -61,6 +73,25 @@ describe("an encoder", () => {
     const job = await chunkJob(parts, film, await titleInEncoding(parts, film), "v1");
     await encodeChunk(job, alone(), { ...calmly(), hurry: true });
     expect(await checksums(job.ref)).toEqual(undisturbed);
+  });
+
+  test("encodes a track ahead for a viewer who comes while the chunk is being encoded, to the same bytes", async () => {
+    const { copy, held, job, ingest } = await begun();
+    let want: (track: TrackId) => void = () => undefined;
+    const encoding = encodeChunk(
+      job,
+      { ...alone(), ingest },
+      { ...calmly(), onWanted: (listener) => (want = listener) },
+    );
+    await held.reached;
+    await onlyFfmpeg(copy.path);
+    const [highest] = job.tracks;
+    if (highest) [want, want].forEach((tell) => tell(highest.id));
+    await expect.poll(() => ffmpegsReading(copy.path)).toHaveLength(2);
+    held.release();
+    await encoding;
+    expect(await checksums(job.ref)).toEqual(undisturbed);
+    await ffmpegGone(copy.path);
   });
 
   test("tells how far it is, and never goes back", async () => {

@@ -1,10 +1,10 @@
 import { hostname } from "node:os";
 import type { Readable } from "node:stream";
-import { type EncodeJob, type EncodeProgress, type Ingest, PipelineError } from "@gakuen/contracts";
+import { type EncodeJob, type EncodeProgress, type Ingest, PipelineError, type TrackId } from "@gakuen/contracts";
 import { audioArgs, type RunningProcess, startProcess, type Tools, videoArgs } from "@gakuen/ffmpeg";
 import type { Log } from "@gakuen/platform";
 import { encodedSeconds } from "./ffmpeg-progress.ts";
-import { type Share, sharesOf } from "./shares.ts";
+import { expressShare, type Share, sharesOf } from "./shares.ts";
 import { trackBody } from "./track-body.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -21,8 +21,10 @@ export interface EncodeParts {
 
 export interface EncodeContext {
   readonly signal: AbortSignal;
-  /** A viewer waits. */
+  /** A viewer waits from the start. */
   readonly hurry: boolean;
+  /** Tells of tracks that a viewer comes to wait for while the chunk is being encoded. */
+  readonly onWanted: (listener: (track: TrackId) => void) => void;
   readonly report: (progress: EncodeProgress) => void;
 }
 
@@ -41,9 +43,17 @@ export async function encodeChunk(job: EncodeJob, parts: EncodeParts, context: E
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const report = furthest(job, context.report);
+  const shares = sharesOf(job, context.hurry);
+  await using express = new ExpressTracks((track, until) => {
+    const share = expressShare(shares, track);
+    if (!share) return undefined;
+    log.debug({ track: job.tracks[track]?.id }, "a viewer waits: the track is encoded ahead");
+    return encodeShare(job, share, parts, claim.token, AbortSignal.any([signal, until]), report);
+  });
+  context.onWanted((id) => express.want(job.tracks.findIndex((track) => track.id === id)));
   try {
     await Promise.all(
-      sharesOf(job, context.hurry).map((share) =>
+      shares.map((share) =>
         encodeShare(job, share, parts, claim.token, signal, report).catch((error: unknown) => {
           // Ending all at once keeps the first error the one that is told.
           stop.abort(error);
@@ -55,6 +65,31 @@ export async function encodeChunk(job: EncodeJob, parts: EncodeParts, context: E
     throw context.signal.aborted ? cancelled(context.signal) : (stop.signal.reason ?? error);
   }
   log.info({ seconds: Math.round((performance.now() - startedAt) / 100) / 10 }, "chunk encoded and stored");
+}
+
+/** Tracks that are encoded a second time because a viewer waits, until the chunk is done. */
+class ExpressTracks implements AsyncDisposable {
+  readonly #start: (track: number, until: AbortSignal) => Promise<void> | undefined;
+  readonly #running = new Map<number, Promise<void> | undefined>();
+  readonly #until = new AbortController();
+
+  constructor(start: (track: number, until: AbortSignal) => Promise<void> | undefined) {
+    this.#start = start;
+  }
+
+  want(track: number): void {
+    if (track < 0 || this.#running.has(track) || this.#until.signal.aborted) return;
+    // Whatever goes wrong here goes wrong in the chunk's own process too, or does not matter.
+    this.#running.set(
+      track,
+      this.#start(track, this.#until.signal)?.catch(() => undefined),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#until.abort();
+    await Promise.all(this.#running.values());
+  }
 }
 
 /** One ffmpeg process and the tracks that it encodes, by their index in the job. Its tracks end, or it fails, as one. */

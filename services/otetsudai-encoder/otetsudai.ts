@@ -12,9 +12,9 @@ export interface OtetsudaiDeps extends EncodeParts {
 export function startOtetsudai(deps: OtetsudaiDeps): WorkerHandle {
   const { engine, log, slots } = deps;
   return engine.workEncode(
-    async (job, { signal, attempt, hurry, report }) => {
+    async (job, { signal, attempt, hurry, onWanted, report }) => {
       try {
-        await encodeChunk(job, deps, { signal, hurry, report });
+        await encodeChunk(job, deps, { signal, hurry, onWanted, report });
       } catch (error) {
         const { code, message } = toPipelineError(error);
         const facts = { ...job.ref, delivery: attempt, code };

@@ -34,3 +34,14 @@ export function sharesOf(job: EncodeJob, hurry: boolean): readonly Share[] {
     { tracks: all.filter((index) => index !== lowest), niceness: NICENESS.hurried, decoderThreads: 1 },
   ];
 }
+
+/**
+ * A viewer comes to wait for a track of a chunk that is already being encoded: the track is encoded a second time in a
+ * process of its own that overtakes the first. (The first cannot be made faster: only root may lower a niceness.)
+ * Undefined where the track already has such a process.
+ */
+export function expressShare(shares: readonly Share[], track: number): Share | undefined {
+  const share = shares.find(({ tracks }) => tracks.includes(track));
+  if (!share || (share.tracks.length === 1 && share.niceness < NICENESS.background)) return undefined;
+  return { tracks: [track], niceness: NICENESS.lowest, decoderThreads: HURRIED_DECODER_THREADS };
+}

@@ -62,7 +62,7 @@ export class WaitingRoom {
     this.#waiting.set(key, listeners.add(woken));
     over.addEventListener("abort", woken);
     try {
-      await this.#prioritise(ref, viewerPriority(Date.now()));
+      await this.#hurry(ref, wanted.track);
       while (true) {
         const changed = new Promise<void>((resolve) => (wake = resolve));
         const receipt = await findReceipt(
@@ -112,16 +112,20 @@ export class WaitingRoom {
 
   async #putBack(ref: ChunkRef, plan: Plan, chunk: Chunk): Promise<void> {
     const row = await getTitle(this.#parts.records, ref.title);
-    if (row) await this.#prioritise(ref, backgroundPriority(plan, chunk, row.priority));
+    if (!row) return;
+    await this.#parts.engine
+      .setEncodePriority(ref, backgroundPriority(plan, chunk, row.priority))
+      .catch((error: unknown) => this.#warn(ref, error));
   }
 
-  /** A job that is running or done cannot be moved and need not be. */
-  async #prioritise(ref: ChunkRef, priority: number): Promise<void> {
-    try {
-      await this.#parts.engine.setEncodePriority(ref, priority);
-    } catch (error) {
-      this.#parts.log.warn({ ...ref, err: error }, "the chunk's priority could not be changed");
-    }
+  async #hurry(ref: ChunkRef, track: TrackId): Promise<void> {
+    await this.#parts.engine
+      .hurryEncode(ref, track, viewerPriority(Date.now()))
+      .catch((error: unknown) => this.#warn(ref, error));
+  }
+
+  #warn(ref: ChunkRef, error: unknown): void {
+    this.#parts.log.warn({ ...ref, err: error }, "the chunk's priority could not be changed");
   }
 }
 
