@@ -89,6 +89,11 @@ class FileStore implements ObjectStore {
     }
   }
 
+  /** A folder has no URL that others could read by. */
+  async presignGet(key: string): Promise<undefined> {
+    checkKey(key);
+  }
+
   async *list(prefix: string): AsyncGenerator<ObjectInfo> {
     checkPrefix(prefix);
     for await (const key of this.#keys(folderOf(prefix), prefix)) {

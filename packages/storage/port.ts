@@ -29,6 +29,13 @@ export interface GetOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface PresignOptions {
+  /** For how long the URL works: a whole number from 1 to 604,800 (a week), the most that S3 allows. */
+  readonly expiresSeconds: number;
+  /** The media type to answer with instead of the stored one. */
+  readonly contentType?: string;
+}
+
 /**
  * Where media lies: a flat space of keys, each with one immutable run of bytes that appears whole or not at all.
  *
@@ -54,6 +61,12 @@ export interface ObjectStore {
    */
   get(key: string, options?: GetOptions): Promise<{ info: ObjectInfo; body: Readable }>;
   stat(key: string): Promise<ObjectInfo | undefined>;
+  /**
+   * A URL by which anyone can read the object, by ranges too, until it expires; whether the object is there is not
+   * asked. Undefined where the store has no such thing, as the file system. Errors: `usage.invalid` for a time that
+   * is out of bounds.
+   */
+  presignGet(key: string, options: PresignOptions): Promise<string | undefined>;
   /**
    * All objects whose keys begin with `prefix` (a plain string: `a/b` finds `a/b/1` and `a/bc`), in the order of
    * their keys' UTF-8 bytes. Objects that come or go meanwhile may be missed.

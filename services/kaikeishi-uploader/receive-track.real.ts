@@ -190,6 +190,7 @@ describe("a sender", () => {
       put: store.put.bind(store),
       get: store.get.bind(store),
       stat: store.stat.bind(store),
+      presignGet: store.presignGet.bind(store),
       list: store.list.bind(store),
       delete: store.delete.bind(store),
       deletePrefix: store.deletePrefix.bind(store),

@@ -56,6 +56,7 @@ export function heldStore(store: ObjectStore, ending: string): HeldStore {
       put: store.put.bind(store),
       get: store.get.bind(store),
       stat: store.stat.bind(store),
+      presignGet: store.presignGet.bind(store),
       list: store.list.bind(store),
       delete: store.delete.bind(store),
       deletePrefix: store.deletePrefix.bind(store),
