@@ -24,7 +24,7 @@ export interface HandlerContext {
   readonly attempt: number;
   /** A viewer waited for this job when it was taken. */
   readonly hurry: boolean;
-  /** Tells of each track that a viewer comes to wait for while the job is running; once per track. */
+  /** Tells of each track that a viewer waits for, at once of those that were waited for before; once per track. */
   onWanted(listener: (track: TrackId) => void): void;
   /** As often as wanted: the newest is sent on, about once a second. */
   report(progress: EncodeProgress): void;
@@ -81,6 +81,7 @@ export interface WorkerOptions<T> {
 export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
   const { log } = options;
   const tasks = new Set<Task>();
+  const lately = new LatelyWanted();
   let handingBack = false;
 
   const stop = (task: Task, why: Stop): void => {
@@ -105,7 +106,7 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
       jobId,
       abort: new AbortController(),
       stopped: undefined,
-      wanted: new Set(),
+      wanted: lately.of(jobId),
       tellWanted: () => undefined,
     };
     // Frozen long enough to lose a job, this process may be given it again while the first run does not know yet.
@@ -170,7 +171,9 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     if (!isHurried(job)) await job.moveToWait(token);
     else await worker.processJob(job, token, () => false);
   };
-  const unsubscribeHurry = options.onHurry(({ jobId, track }) => {
+  const unsubscribeHurry = options.onHurry((wanted) => {
+    const { jobId, track } = wanted;
+    lately.add(wanted);
     const running = [...tasks].find((task) => task.jobId === jobId);
     if (running !== undefined) {
       if (running.wanted.has(track)) return;
@@ -199,6 +202,20 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
   };
   let closing: Promise<void> | undefined;
   return { close: ({ graceMs = 0 } = {}) => (closing ??= close(graceMs)) };
+}
+
+/** The tracks that viewers waited for last: a job's data does not tell which it is that makes it urgent. */
+class LatelyWanted {
+  readonly #newestLast: Wanted[] = [];
+
+  add(wanted: Wanted): void {
+    this.#newestLast.push(wanted);
+    if (this.#newestLast.length > 100) this.#newestLast.shift();
+  }
+
+  of(jobId: string): Set<TrackId> {
+    return new Set(this.#newestLast.filter((wanted) => wanted.jobId === jobId).map(({ track }) => track));
+  }
 }
 
 const isHurried = (job: Job): boolean => isViewerPriority(job.priority);

@@ -43,14 +43,15 @@ export async function encodeChunk(job: EncodeJob, parts: EncodeParts, context: E
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const report = furthest(job, context.report);
-  const shares = sharesOf(job, context.hurry);
+  const wanted = wantedTracks(job, context);
+  const shares = sharesOf(job, context.hurry, wanted.first);
   await using express = new ExpressTracks((track, until) => {
     const share = expressShare(shares, track);
     if (!share) return undefined;
     log.debug({ track: job.tracks[track]?.id }, "a viewer waits: the track is encoded ahead");
     return encodeShare(job, share, parts, claim.token, AbortSignal.any([signal, until]), report);
   });
-  context.onWanted((id) => express.want(job.tracks.findIndex((track) => track.id === id)));
+  wanted.onLater((track) => express.want(track));
   try {
     await Promise.all(
       shares.map((share) =>
@@ -67,6 +68,17 @@ export async function encodeChunk(job: EncodeJob, parts: EncodeParts, context: E
   log.info({ seconds: Math.round((performance.now() - startedAt) / 100) / 10 }, "chunk encoded and stored");
 }
 
+/** Tracks, by their index in the job, that viewers wait for when it begins, and those that they come to wait for. */
+function wantedTracks(job: EncodeJob, context: EncodeContext) {
+  const first = new Set<number>();
+  let take = (track: number): void => void first.add(track);
+  context.onWanted((id) => {
+    const track = job.tracks.findIndex((candidate) => candidate.id === id);
+    if (track >= 0) take(track);
+  });
+  return { first, onLater: (listener: (track: number) => void) => (take = listener) };
+}
+
 /** Tracks that are encoded a second time because a viewer waits, until the chunk is done. */
 class ExpressTracks implements AsyncDisposable {
   readonly #start: (track: number, until: AbortSignal) => Promise<void> | undefined;
@@ -78,7 +90,7 @@ class ExpressTracks implements AsyncDisposable {
   }
 
   want(track: number): void {
-    if (track < 0 || this.#running.has(track) || this.#until.signal.aborted) return;
+    if (this.#running.has(track) || this.#until.signal.aborted) return;
     // Whatever goes wrong here goes wrong in the chunk's own process too, or does not matter.
     this.#running.set(
       track,

@@ -10,29 +10,44 @@ export interface Share {
 /**
  * Encoders run below everything else, so that heartbeats, uploads and viewers are served on a full machine. Each step of
  * niceness is worth a quarter of processor time (sched(7)): what a viewer waits for gets nearly five times the
- * background's, its lowest rung nine times.
+ * background's, the track itself nine times.
  */
-const NICENESS = { background: 10, hurried: 3, lowest: 0 };
+const NICENESS = { background: 10, hurried: 3, wanted: 0 };
 
-/** Decoding is most of what the lowest rung costs. */
+/** Decoding is most of what a low rung costs. */
 const HURRIED_DECODER_THREADS = 2;
 
 /**
  * One process makes all tracks of a chunk, because decoding and scaling once is what saves. Where a viewer waits, the
- * lowest rung gets a process of its own: the source is decoded twice, but its first segment is there after about a
- * second instead of the whole ladder's six, and a player that waits has gone down to it. The bytes are the same.
+ * track that is waited for gets a process of its own (the lowest rung where that is not known: a player that waits goes
+ * down to it): the source is decoded twice, but its first segment is there after about a second instead of the whole
+ * ladder's six. The bytes are the same.
+ *
+ * The sound and the lowest rung of a title's beginning are chunks of their own, and in a hurry always: there every
+ * viewer starts.
+ *
+ * @param wanted tracks that viewers wait for, by their index in the job
  */
-export function sharesOf(job: EncodeJob, hurry: boolean): readonly Share[] {
+export function sharesOf(job: EncodeJob, hurry: boolean, wanted: ReadonlySet<number>): readonly Share[] {
   const all = job.tracks.map((_, index) => index);
-  if (!hurry) return [{ tracks: all, niceness: NICENESS.background, decoderThreads: 1 }];
-  if (job.kind === "audio" || all.length === 1)
-    return [{ tracks: all, niceness: NICENESS.lowest, decoderThreads: HURRIED_DECODER_THREADS }];
-  const pixels = job.tracks.map((track) => track.width * track.height);
-  const lowest = pixels.indexOf(Math.min(...pixels));
+  const beginning = job.chunk.firstSegment === 1 && all.length === 1;
+  if (!hurry && !beginning) return [{ tracks: all, niceness: NICENESS.background, decoderThreads: 1 }];
+  const first = wanted.size > 0 ? [...wanted] : [lowestRung(job)];
+  const rest = all.filter((index) => !first.includes(index));
   return [
-    { tracks: [lowest], niceness: NICENESS.lowest, decoderThreads: HURRIED_DECODER_THREADS },
-    { tracks: all.filter((index) => index !== lowest), niceness: NICENESS.hurried, decoderThreads: 1 },
+    ...first.map((track) => ({
+      tracks: [track],
+      niceness: NICENESS.wanted,
+      decoderThreads: HURRIED_DECODER_THREADS,
+    })),
+    ...(rest.length > 0 ? [{ tracks: rest, niceness: NICENESS.hurried, decoderThreads: 1 }] : []),
   ];
+}
+
+function lowestRung(job: EncodeJob): number {
+  if (job.kind === "audio") return 0;
+  const pixels = job.tracks.map((track) => track.width * track.height);
+  return pixels.indexOf(Math.min(...pixels));
 }
 
 /**
@@ -43,5 +58,5 @@ export function sharesOf(job: EncodeJob, hurry: boolean): readonly Share[] {
 export function expressShare(shares: readonly Share[], track: number): Share | undefined {
   const share = shares.find(({ tracks }) => tracks.includes(track));
   if (!share || (share.tracks.length === 1 && share.niceness < NICENESS.background)) return undefined;
-  return { tracks: [track], niceness: NICENESS.lowest, decoderThreads: HURRIED_DECODER_THREADS };
+  return { tracks: [track], niceness: NICENESS.wanted, decoderThreads: HURRIED_DECODER_THREADS };
 }
