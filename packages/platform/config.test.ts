@@ -23,6 +23,8 @@ test("without any setting everything has its default, in and around the folder .
     databaseUrl: undefined,
     queueUrl: undefined,
     storeUrl: pathToFileURL(resolve("data/store")).href,
+    replicaUrl: undefined,
+    watch: [],
     host: "127.0.0.1",
     port: undefined,
     secret: undefined,
@@ -30,6 +32,7 @@ test("without any setting everything has its default, in and around the folder .
     logLevel: "info",
     logFormat: "pretty",
     kaichouUrl: "http://127.0.0.1:8081",
+    kaichouOwnUrl: "http://127.0.0.1:8081",
     kaikeishiUrl: "http://127.0.0.1:8082",
     shokiUrl: "http://127.0.0.1:8083",
     ffmpeg: "ffmpeg",
@@ -43,6 +46,8 @@ const values: Record<SettingName, [given: string, taken: unknown]> = {
   databaseUrl: ["postgres://u:p@db/gakuen", "postgres://u:p@db/gakuen"],
   queueUrl: ["postgres://queue/jobs", "postgres://queue/jobs"],
   storeUrl: ["s3://bucket/prefix?endpoint=http://s3", "s3://bucket/prefix?endpoint=http://s3"],
+  replicaUrl: ["file:///srv/copy", "file:///srv/copy"],
+  watch: ["/srv/in, s3://b/p?region=r", ["/srv/in", "s3://b/p?region=r"]],
   host: ["0.0.0.0", "0.0.0.0"],
   port: ["0", 0],
   secret: ["0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"],
@@ -50,6 +55,7 @@ const values: Record<SettingName, [given: string, taken: unknown]> = {
   logLevel: ["debug", "debug"],
   logFormat: ["json", "json"],
   kaichouUrl: ["https://kaichou.example/", "https://kaichou.example"],
+  kaichouOwnUrl: ["http://10.0.0.7:8081/", "http://10.0.0.7:8081"],
   kaikeishiUrl: ["http://kaikeishi:8082", "http://kaikeishi:8082"],
   shokiUrl: ["http://shoki:8083//", "http://shoki:8083"],
   ffmpeg: ["/opt/ffmpeg/bin/ffmpeg", "/opt/ffmpeg/bin/ffmpeg"],
@@ -59,8 +65,9 @@ const values: Record<SettingName, [given: string, taken: unknown]> = {
 
 test.each(Object.entries(values))("%s is taken from its variable and from its flag", (name, [given, taken]) => {
   const setting = settings[name as SettingName];
-  expect(loadConfig({ env: { [setting.env]: given } })[name as SettingName]).toBe(taken);
-  expect(loadConfig({ env: { [setting.env]: "nonsense" }, flags: { [name]: given } })[name as SettingName]).toBe(taken);
+  expect(loadConfig({ env: { [setting.env]: given } })[name as SettingName]).toEqual(taken);
+  const nonsense = loadConfig({ env: { [setting.env]: "nonsense" }, flags: { [name]: given } });
+  expect(nonsense[name as SettingName]).toEqual(taken);
 });
 
 test("a number may be given as a number", () => {
@@ -129,4 +136,10 @@ test("every setting is described, and its flag is its variable in another spelli
     expect(setting.description).not.toBe("");
     expect(setting.default).not.toBe("");
   }
+});
+
+test("watched places are folders, made absolute, and URLs of buckets and folders", () => {
+  const places = loadConfig({ env: { GAKUEN_WATCH: "incoming,,file:///srv/a%2Cb ,s3://bucket" } }).watch;
+  expect(places).toEqual([resolve("incoming"), "file:///srv/a%2Cb", "s3://bucket"]);
+  expect(complaintOf({ GAKUEN_WATCH: "/srv/in,https://example.org/films" })).toContain("folders and s3:// URLs");
 });

@@ -31,6 +31,12 @@ const databaseUrl = url(["postgres:", "postgresql:"], "a URL that begins with po
 const words = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `one of ${values.join(", ")}` });
 
+const isUrl = (place: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(place);
+/** A comma inside a place is written %2C in a URL. */
+const isWatchable = (place: string): boolean =>
+  isUrl(place) ? URL.canParse(place) && ["file:", "s3:"].includes(new URL(place).protocol) : !place.includes("\0");
+const absolute = (place: string): string => (isUrl(place) ? place : resolve(place));
+
 const Values = z.object({
   dataDir: z
     .string()
@@ -42,6 +48,16 @@ const Values = z.object({
     .string()
     .refine((text) => URL.canParse(text), "a URL, for instance file:///srv/media")
     .optional(),
+  replicaUrl: z
+    .string()
+    .refine((text) => URL.canParse(text), "a URL, for instance s3://bucket/prefix?endpoint=https://host")
+    .optional(),
+  watch: z
+    .string()
+    .default("")
+    .transform((text) => text.split(",").flatMap((place) => place.trim() || []))
+    .refine((places) => places.every(isWatchable), "folders and s3:// URLs with commas between them")
+    .transform((places): readonly string[] => places.map(absolute)),
   host: z.string().default("127.0.0.1"),
   port: wholeNumber(0, 65_535).optional(),
   secret: z.string().min(MIN_SECRET_CHARACTERS, `at least ${MIN_SECRET_CHARACTERS} characters long`).optional(),
@@ -49,6 +65,7 @@ const Values = z.object({
   logLevel: words(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   logFormat: words(["pretty", "json"]).default("pretty"),
   kaichouUrl: serviceUrl.default("http://127.0.0.1:8081"),
+  kaichouOwnUrl: serviceUrl.optional(),
   kaikeishiUrl: serviceUrl.default("http://127.0.0.1:8082"),
   shokiUrl: serviceUrl.default("http://127.0.0.1:8083"),
   ffmpeg: z.string().default("ffmpeg"),
@@ -62,7 +79,8 @@ type Values = z.infer<typeof Values>;
 export const FRONT_DOOR_PORT = 8080;
 
 /** What a process of Gakuen was told, complete and checked. */
-export interface Config extends Readonly<Omit<Values, "databaseUrl" | "queueUrl" | "publicUrl" | "port">> {
+export interface Config
+  extends Readonly<Omit<Values, "databaseUrl" | "queueUrl" | "publicUrl" | "port" | "replicaUrl" | "kaichouOwnUrl">> {
   /** undefined: the embedded PostgreSQL in `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** undefined: the embedded PostgreSQL, as for `databaseUrl`. */
@@ -71,6 +89,10 @@ export interface Config extends Readonly<Omit<Values, "databaseUrl" | "queueUrl"
   /** undefined: the front door's own port, or that of the service's own URL. */
   readonly port: number | undefined;
   readonly storeUrl: string;
+  /** undefined: no second store. */
+  readonly replicaUrl: string | undefined;
+  /** As others reach this very Kaichou. */
+  readonly kaichouOwnUrl: string;
   /**
    * Made and written to `{dataDir}/secret` when it is first asked for and none was given, so that a process that
    * never signs (an encoder) needs no data folder. Errors when asked for: `config.invalid`.
@@ -132,6 +154,8 @@ export function loadConfig(sources: ConfigSources): Config {
     databaseUrl: values.databaseUrl,
     queueUrl: values.queueUrl ?? values.databaseUrl,
     publicUrl: values.publicUrl,
+    replicaUrl: values.replicaUrl,
+    kaichouOwnUrl: values.kaichouOwnUrl ?? values.kaichouUrl,
     port: values.port,
     storeUrl: values.storeUrl ?? pathToFileURL(join(values.dataDir, "store")).href,
     get secret() {

@@ -46,6 +46,21 @@ export const settings = {
     description: "where media lies, for instance file:///srv/media",
     default: "the folder store in the data folder",
   },
+  replicaUrl: {
+    env: "GAKUEN_REPLICA_URL",
+    flag: "--replica-url",
+    value: "url",
+    description: "a second store, to which every published title is copied",
+    default: "none",
+  },
+  watch: {
+    env: "GAKUEN_WATCH",
+    flag: "--watch",
+    value: "places",
+    description:
+      "folders and buckets whose films are taken in by themselves, with commas between them: /srv/incoming,s3://bucket/prefix?endpoint=http://host:port",
+    default: "none",
+  },
   host: {
     env: "GAKUEN_HOST",
     flag: "--host",
@@ -95,6 +110,14 @@ export const settings = {
     value: "url",
     description: "where Kaichou (intake) is",
     default: "http://127.0.0.1:8081",
+  },
+  kaichouOwnUrl: {
+    env: "GAKUEN_KAICHOU_OWN_URL",
+    flag: "--kaichou-own-url",
+    value: "url",
+    description:
+      "where this very Kaichou is, when several share the URL above: the others read its local sources there",
+    default: "the URL above",
   },
   kaikeishiUrl: {
     env: "GAKUEN_KAIKEISHI_URL",

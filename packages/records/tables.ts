@@ -75,6 +75,49 @@ interface PublicationsTable {
   published_at: Generated<Date>;
 }
 
+/** Where a title's source really lies, beyond its address. Written by Kaichou alone. */
+interface SourcesTable {
+  title: string;
+  /** `s3://bucket/key?…` of a source in an object store. */
+  object: string | null;
+  /** Base URL of the Kaichou on whose machine a local source lies; null where no other is asked. */
+  owner: string | null;
+  /** Names the content that is (to be) encoded as far as its place can tell; null until it was looked at. */
+  version: string | null;
+}
+
+/** What was taken in from watched folders and buckets. Written by Kaichou alone. */
+interface WatchedTable {
+  /** The watched folder or bucket. */
+  place: string;
+  /** Path or key in it. */
+  name: string;
+  version: string;
+  title: string;
+  taken_at: Generated<Date>;
+}
+
+/** Copies of published plans in a second store. Written by Shoki alone. */
+interface ReplicasTable {
+  /** URL of the second store. */
+  destination: string;
+  title: string;
+  plan: string;
+  /** null until every object was copied. */
+  copied_at: Date | null;
+  objects: Generated<number>;
+  bytes: Generated<number>;
+  /** `{ code, message }` of the last try; null where it went well. */
+  error: JsonOrNull;
+  /** Tries in a row that went wrong. */
+  failures: Generated<number>;
+  /** Not before. */
+  due_at: Generated<Date>;
+  /** Whoever is copying or removing now, by the database's clock. */
+  lease: string | null;
+  leased_until: Date | null;
+}
+
 /** All tables of the schema `gakuen`. */
 export interface Database {
   titles: TitlesTable;
@@ -82,4 +125,7 @@ export interface Database {
   claims: ClaimsTable;
   receipts: ReceiptsTable;
   publications: PublicationsTable;
+  sources: SourcesTable;
+  watched: WatchedTable;
+  replicas: ReplicasTable;
 }
