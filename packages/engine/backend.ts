@@ -1,15 +1,22 @@
 import { PipelineError } from "@gakuen/contracts";
-import type { BackendFactory, IQueueBackend } from "bullmq";
+import { type BackendClasses, type BackendFactory, type IQueueBackend, withBackend } from "bullmq";
 import type { EngineLog } from "./log.ts";
 import { openPostgresBackend } from "./postgres-backend.ts";
 import { openRedisBackend } from "./redis-backend.ts";
 
 /** Where the queue lives: PostgreSQL or Redis, the same to everything above. */
 export interface Backend {
-  /** Makes what each user of the queue talks to, all on the connections of this backend. */
-  readonly factory: BackendFactory<IQueueBackend, unknown>;
-  /** What BullMQ asks of each user's options. */
-  readonly options: { readonly connection: unknown; readonly prefix: string };
+  /** BullMQ's classes, all on the connections of this backend. */
+  readonly classes: BackendClasses<IQueueBackend, true>;
+  /** What each of them wants to be given; the connection is there already. */
+  readonly options: { readonly connection: true; readonly prefix: string };
+  /** Closes the connections; what was made of the classes must be closed before. */
+  close(): Promise<void>;
+}
+
+/** A backend as its kind opens it. */
+export interface BackendConnection {
+  readonly factory: BackendFactory<IQueueBackend, true>;
   close(): Promise<void>;
 }
 
@@ -23,7 +30,7 @@ export interface BackendOptions {
   readonly log: EngineLog;
 }
 
-const openers: Readonly<Record<string, (options: BackendOptions) => Promise<Backend>>> = {
+const openers: Readonly<Record<string, (options: BackendOptions) => Promise<BackendConnection>>> = {
   "postgres:": openPostgresBackend,
   "postgresql:": openPostgresBackend,
   "redis:": openRedisBackend,
@@ -44,7 +51,7 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
   if (open === undefined) {
     throw new PipelineError("config.invalid", "GAKUEN_QUEUE_URL must begin with postgres://, redis:// or rediss://");
   }
-  return open(options).catch((error: unknown) => {
+  const { factory, close } = await open(options).catch((error: unknown) => {
     if (error instanceof PipelineError) throw error;
     const reason = error instanceof Error ? error.message || error.name : String(error);
     throw new PipelineError(
@@ -53,4 +60,5 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
       { cause: error },
     );
   });
+  return { classes: withBackend(factory), options: { connection: true, prefix: options.namespace }, close };
 }

@@ -1,5 +1,4 @@
 import { TitleId } from "@gakuen/contracts";
-import { withTestDatabase } from "@gakuen/records/testing";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -8,16 +7,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Engine, openEngine } from "./engine.ts";
 import type { EngineLog } from "./log.ts";
 import { sampleEncode, samplePublish } from "./sample-jobs.ts";
+import { testServers } from "./test-servers.ts";
 
 const log: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const children: ChildProcess[] = [];
-let database: Awaited<ReturnType<typeof withTestDatabase>>;
+let server: { url: string } & AsyncDisposable;
 let engine: Engine;
 
-beforeAll(async () => {
-  database = await withTestDatabase();
-  engine = await openEngine({ url: database.url, log });
-});
 afterEach(async () => {
   for (const child of children.splice(0)) {
     if (child.exitCode !== null || child.signalCode !== null) continue;
@@ -26,10 +22,6 @@ afterEach(async () => {
     await ended;
   }
 });
-afterAll(async () => {
-  await engine.close();
-  await database[Symbol.asyncDispose]();
-});
 
 /** A worker in a process of its own; `handler` is the source of one. Collects the lines that it prints. */
 function workInChild(handler: string): { child: ChildProcess; lines: string[] } {
@@ -37,7 +29,7 @@ function workInChild(handler: string): { child: ChildProcess; lines: string[] } 
     const { openEngine } = await import(${JSON.stringify(new URL("./engine.ts", import.meta.url).href)});
     const none = () => {};
     const log = { debug: none, info: (fields) => console.log("refused", fields.reason), warn: none, error: none };
-    const engine = await openEngine({ url: ${JSON.stringify(database.url)}, log, name: "child" });
+    const engine = await openEngine({ url: ${JSON.stringify(server.url)}, log, name: "child" });
     engine.workEncode(${handler}, { slots: 1 });
   `;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
@@ -51,7 +43,16 @@ function workInChild(handler: string): { child: ChildProcess; lines: string[] } 
 
 const patience = { timeout: 30_000, interval: 50 };
 
-describe("a worker", () => {
+describe.each(testServers)("a worker on %s", (_, openServer) => {
+  beforeAll(async () => {
+    server = await openServer();
+    engine = await openEngine({ url: server.url, log });
+  });
+  afterAll(async () => {
+    await engine.close();
+    await server[Symbol.asyncDispose]();
+  });
+
   test("that is killed loses its job to another within seconds, and none of its attempts", async () => {
     const title = TitleId.parse("killed");
     const { child, lines } = workInChild(`async (job) => { console.log(job.ref.chunk); await new Promise(none); }`);

@@ -1,35 +1,18 @@
 import { type EncodeProgress, PipelineError, TitleId, TrackId } from "@gakuen/contracts";
-import { withTestDatabase } from "@gakuen/records/testing";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Engine, openEngine } from "./engine.ts";
 import type { EngineLog } from "./log.ts";
 import { sampleEncode, samplePublish } from "./sample-jobs.ts";
+import { testServers } from "./test-servers.ts";
 import type { Handler, WorkerHandle } from "./worker.ts";
 
 const log: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const v1080 = TrackId.parse("v1080");
-let database: Awaited<ReturnType<typeof withTestDatabase>>;
 let engine: Engine;
 let elsewhere: Engine;
 let number = 0;
 let title: TitleId;
-
-beforeAll(async () => {
-  database = await withTestDatabase();
-  [engine, elsewhere] = await Promise.all([
-    openEngine({ url: database.url, log }),
-    openEngine({ url: database.url, log, name: "elsewhere" }),
-  ]);
-});
-afterAll(async () => {
-  await engine.close();
-  await elsewhere.close();
-  await database[Symbol.asyncDispose]();
-});
-beforeEach(() => {
-  title = TitleId.parse(`title-${++number}`);
-});
 
 /** Runs `handler` under `scope`'s lifetime. */
 function during(scope: AsyncDisposableStack, worker: WorkerHandle): void {
@@ -44,7 +27,24 @@ const untilAborted = (signal: AbortSignal): Promise<void> =>
 
 const chunks = (...names: string[]) => names.map((name, i) => ({ job: sampleEncode(title, name), priority: 10 + i }));
 
-describe("the work queue", () => {
+describe.each(testServers)("the work queue on %s", (_, openServer) => {
+  let server: { url: string } & AsyncDisposable;
+  beforeAll(async () => {
+    server = await openServer();
+    [engine, elsewhere] = await Promise.all([
+      openEngine({ url: server.url, log }),
+      openEngine({ url: server.url, log, name: "elsewhere", maxConnections: 1 }),
+    ]);
+  });
+  afterAll(async () => {
+    await engine.close();
+    await elsewhere.close();
+    await server[Symbol.asyncDispose]();
+  });
+  beforeEach(() => {
+    title = TitleId.parse(`title-${++number}`);
+  });
+
   test("begins what a viewer waits for in an extra slot, and nothing else", async () => {
     await engine.addGraph(
       samplePublish(title),
@@ -327,10 +327,12 @@ describe("the work queue", () => {
   });
 });
 
-test("a queue that cannot be reached is named, without the password", async () => {
-  const error = await openEngine({ url: "postgres://gakuen:secret-word@127.0.0.1:1/films", log }).catch(
-    (e: unknown) => e,
-  );
-  expect(error).toMatchObject({ code: "database.unavailable", message: expect.stringContaining("127.0.0.1:1") });
-  expect(String(error)).not.toContain("secret-word");
-});
+test.each(["postgres", "redis"])(
+  "a queue at %s:// that cannot be reached is named, without the password",
+  async (kind) => {
+    const url = `${kind}://gakuen:secret-word@127.0.0.1:1/0`;
+    const error = await openEngine({ url, log }).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: "database.unavailable", message: expect.stringContaining("127.0.0.1:1") });
+    expect(String(error)).not.toContain("secret-word");
+  },
+);

@@ -12,10 +12,11 @@ import {
   type TrackId,
 } from "@gakuen/contracts";
 import { hostname } from "node:os";
+import { openBackend } from "./backend.ts";
 import { cancelTitle } from "./cancel.ts";
 import { clearFailures, type Failure, readFailures } from "./failures.ts";
 import type { EngineLog } from "./log.ts";
-import { type AnyQueue, jobOptions, liveStates, openQueues, type QueueConnection, queueNames } from "./queues.ts";
+import { type AnyQueue, jobOptions, liveStates, openQueues, queueNames } from "./queues.ts";
 import { openSignals } from "./signals.ts";
 import { type Handler, startWorker, type WorkerHandle } from "./worker.ts";
 
@@ -64,39 +65,27 @@ export interface Engine extends AsyncDisposable {
 }
 
 export interface EngineOptions {
-  /** `postgres://user:password@host:port/database` */
+  /** `postgres://user:password@host:port/database`, or `redis://user:password@host:port/number`. */
   readonly url: string;
   readonly log: EngineLog;
-  /** Schema of the queue's own tables. Default `gakuen_queue`. */
-  readonly schema?: string;
+  /** The queue's own name in that database: schema of its tables, prefix of its keys. Default `gakuen_queue`. */
+  readonly namespace?: string;
   /** Name of this process's workers. Default host:pid. */
   readonly name?: string;
+  /** Connections to PostgreSQL at most, used as they are needed. Default 4; an encoder does with 1. */
+  readonly maxConnections?: number;
 }
 
 /**
  * Connects to the queue and creates its tables where they are missing.
  *
- * @throws PipelineError `database.unavailable`
+ * @throws PipelineError `database.unavailable`, `config.invalid` (not a queue's URL; a Redis that would lose jobs)
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { url, log, schema = "gakuen_queue", name = `${hostname()}:${process.pid}` } = options;
-  const connection: QueueConnection = {
-    connectionString: url,
-    schema,
-    migrate: true,
-    max: 2,
-    connectionTimeoutMillis: 5_000,
-  };
-  const queues = await openQueues({ ...connection, max: 4 }, log).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message || error.name : String(error);
-    const { hostname = "?", port = "" } = URL.parse(url) ?? {};
-    throw new PipelineError(
-      "database.unavailable",
-      `the queue's database at ${hostname}:${port || "5432"} cannot be used: ${reason} (GAKUEN_QUEUE_URL says where it is)`,
-      { cause: error },
-    );
-  });
-  const signals = await openSignals(connection, log);
+  const { log, namespace = "gakuen_queue", name = `${hostname()}:${process.pid}`, maxConnections = 4 } = options;
+  const backend = await openBackend({ url: options.url, namespace, maxConnections, log });
+  const queues = openQueues(backend, log);
+  const signals = await openSignals(backend, log);
   const workers = new Set<WorkerHandle>();
 
   const work = <T>(
@@ -110,7 +99,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       queue,
       name,
       concurrency,
-      connection,
+      backend,
       log,
       parse,
       handler,
@@ -127,6 +116,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await Promise.all([...workers].map((worker) => worker.close()));
     await signals.close();
     await queues.close();
+    await backend.close();
   };
   const close = (): Promise<void> => (closing ??= closeAll());
 

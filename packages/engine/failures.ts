@@ -14,7 +14,7 @@ export interface Failure {
 const kinds = ["prepare", "encode", "publish"] as const;
 
 /** The queue fails a publish job itself when one of its chunks failed; the chunk's own failure says more. */
-const ofChild = `child ${queueNames.encode}:`;
+const ofChild = new RegExp(`^child (\\S+:)?${queueNames.encode}:`);
 
 /** Everything that failed and was not cleared, oldest first per kind. */
 export async function readFailures(queues: Queues): Promise<Failure[]> {
@@ -22,7 +22,7 @@ export async function readFailures(queues: Queues): Promise<Failure[]> {
   for (const kind of kinds) {
     for (const job of await queues[kind].getJobs(["failed"], 0, -1, true)) {
       const jobId = job.id ?? "";
-      if (job.failedReason.startsWith(ofChild)) continue;
+      if (ofChild.test(job.failedReason)) continue;
       const { code, message } = readReason(job.failedReason);
       failures.push({ kind, jobId, title: titleOfJobId(jobId), code, message });
     }

@@ -2,13 +2,14 @@ import { PipelineError } from "@gakuen/contracts";
 import {
   assertSchemaCompatibility,
   LATEST_SCHEMA_VERSION,
-  type PgPoolClient,
+  type PgQueryable,
   PostgresConnection,
   PostgresQueueBackend,
   runMigrations,
   SchemaMigrationRequiredError,
 } from "bullmq";
-import type { Backend, BackendOptions } from "./backend.ts";
+import { EventEmitter } from "node:events";
+import type { BackendConnection, BackendOptions } from "./backend.ts";
 
 /** The queue in PostgreSQL, on one small pool per process. Makes its tables where they are missing and it may. */
 export async function openPostgresBackend({
@@ -16,7 +17,7 @@ export async function openPostgresBackend({
   namespace,
   maxConnections,
   log,
-}: BackendOptions): Promise<Backend> {
+}: BackendOptions): Promise<BackendConnection> {
   const connection = new ListeningPool({
     connectionString: url,
     schema: namespace,
@@ -39,48 +40,56 @@ export async function openPostgresBackend({
   });
   return {
     factory: (name, options) => {
-      const backend = new PostgresQueueBackend(connection, name, options, false);
+      const backend = new PostgresQueueBackend(connection, name, { ...options, connection: url }, false);
       backends.add(backend);
       return backend;
     },
-    options: { connection: url, prefix: namespace },
     close: () => connection.close(),
   };
 }
 
+type ListenClient = Awaited<ReturnType<PostgresConnection["getListenClient"]>>;
+
+/** What BullMQ waits on. It listens already, so BullMQ's own LISTENs need not be sent. */
+class Ear extends EventEmitter implements ListenClient {
+  query(): Promise<{ rows: [] }> {
+    return Promise.resolve({ rows: [] });
+  }
+}
+
 /**
  * Listens on a connection of the pool that goes on answering queries, as PostgreSQL allows. BullMQ would take one more
- * for each worker and reader of events; with a hundred encoders it is the number of connections that counts.
+ * for each worker and each reader of events; with a hundred encoders it is the number of connections that counts.
  */
 class ListeningPool extends PostgresConnection {
-  #listening: Promise<PgPoolClient> | undefined;
+  readonly #ear = new Ear();
+  #listening: Promise<void> | undefined;
 
-  override getListenClient(): Promise<PgPoolClient> {
-    if (this.#listening === undefined) {
-      const opening = this.#listen();
-      this.#listening = opening;
-      opening.catch(() => this.#forget(opening));
-    }
-    return this.#listening;
+  override async getListenClient(): Promise<ListenClient> {
+    this.#listening ??= this.#listen();
+    const listening = this.#listening;
+    await listening.catch((error: unknown) => {
+      this.#lose(listening);
+      throw error;
+    });
+    return this.#ear;
   }
 
-  async #listen(): Promise<PgPoolClient> {
+  async #listen(): Promise<void> {
     const client = await this.pool.connect();
     try {
-      // All readers of this process share the two channels, so they are asked for at once, whoever comes first.
       await client.query("listen bullmq_jobs; listen bullmq_events");
     } catch (error) {
       client.release(true);
       throw error;
     }
-    // Without a listener an error would end the process; the pool tells of it, and "end" follows.
-    client.on("error", () => undefined);
-    client.on("end", () => this.#forget(this.#listening));
+    client.on("notification", (notification) => this.#ear.emit("notification", notification));
+    client.on("end", () => this.#lose(this.#listening));
     client.release();
-    return client;
   }
 
-  #forget(listening: Promise<PgPoolClient> | undefined): void {
+  /** The next who waits listens anew; whoever waits already is woken to do so. */
+  #lose(listening: Promise<void> | undefined): void {
     if (this.#listening !== listening) return;
     this.#listening = undefined;
     if (this.isClosing === undefined) this.emit("listenerinvalidated");
@@ -105,7 +114,7 @@ class ListeningPool extends PostgresConnection {
   }
 }
 
-async function versionOf(client: PgPoolClient, schema: string): Promise<number> {
+async function versionOf(client: PgQueryable, schema: string): Promise<number> {
   try {
     return await assertSchemaCompatibility(client, schema);
   } catch (error) {
@@ -115,5 +124,4 @@ async function versionOf(client: PgPoolClient, schema: string): Promise<number> 
 }
 
 /** PostgreSQL's insufficient_privilege. */
-const isForbidden = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "42501";
+const isForbidden = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "42501";

@@ -1,5 +1,5 @@
 import type { EncodeJob, PrepareJob, PublishJob, TitleId } from "@gakuen/contracts";
-import { type BackendFactory, createPostgresBackend, type IQueueBackend, withBackend } from "bullmq";
+import type { Backend } from "./backend.ts";
 import type { EngineLog } from "./log.ts";
 
 export const queueNames = {
@@ -10,19 +10,9 @@ export const queueNames = {
 
 export type JobKind = keyof typeof queueNames;
 
-export type Queues = Awaited<ReturnType<typeof openQueues>>;
+export type Queues = ReturnType<typeof openQueues>;
 /** Any of the queues. */
 export type AnyQueue = Queues[JobKind];
-
-/** Where the queue lives, as BullMQ wants to hear it. */
-export type QueueConnection = {
-  readonly connectionString: string;
-  readonly schema: string;
-  readonly migrate: boolean;
-  /** Connections for queries, per user of the queue. */
-  readonly max: number;
-  readonly connectionTimeoutMillis: number;
-};
 
 /** The states in which a job is under way; in all others it has ended or never was. */
 export const liveStates = ["waiting", "prioritized", "delayed", "waiting-children", "active"] as const;
@@ -43,22 +33,13 @@ export const jobOptions = {
   stackTraceLimit: 1,
 } as const;
 
-/** All three queues and the graph's door, on one small pool of connections. Creates the queue's tables. */
-export async function openQueues(connection: QueueConnection, log: EngineLog) {
-  const shared = createPostgresBackend("gakuen", { connection });
-  shared.on("error", (error: Error) => log.warn({ err: error }, "the queue's database connection broke"));
-  try {
-    await shared.waitUntilReady();
-  } catch (error) {
-    await shared.close();
-    throw error;
-  }
-  const onShared: BackendFactory<IQueueBackend, QueueConnection> = (name) => shared.forQueue(name);
-  const { Queue, FlowProducer } = withBackend(onShared);
-  const prepare = new Queue<PrepareJob>(queueNames.prepare, { connection });
-  const encode = new Queue<EncodeJob>(queueNames.encode, { connection });
-  const publish = new Queue<PublishJob>(queueNames.publish, { connection });
-  const flows = new FlowProducer({ connection });
+/** All three queues and the graph's door. */
+export function openQueues({ classes, options }: Backend, log: EngineLog) {
+  const { Queue, FlowProducer } = classes;
+  const prepare = new Queue<PrepareJob>(queueNames.prepare, options);
+  const encode = new Queue<EncodeJob>(queueNames.encode, options);
+  const publish = new Queue<PublishJob>(queueNames.publish, options);
+  const flows = new FlowProducer(options);
   const warn = (error: Error): void => log.warn({ err: error }, "the queue failed");
   prepare.on("error", warn);
   encode.on("error", warn);
@@ -71,7 +52,6 @@ export async function openQueues(connection: QueueConnection, log: EngineLog) {
     flows,
     close: async (): Promise<void> => {
       for (const user of [prepare, encode, publish, flows]) await user.close();
-      await shared.close();
     },
   };
 }

@@ -1,9 +1,10 @@
 import { ChunkRef, EncodeProgress, TitleId, TrackId } from "@gakuen/contracts";
-import { createPostgresBackend, type QueueEventsListener, withBackend } from "bullmq";
+import type { QueueEventsListener } from "bullmq";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Backend } from "./backend.ts";
 import type { EngineLog } from "./log.ts";
-import { type QueueConnection, queueNames } from "./queues.ts";
+import { queueNames } from "./queues.ts";
 
 /** A track of a chunk that a viewer waits for, by the chunk's job. */
 export interface Wanted {
@@ -25,13 +26,19 @@ export interface Signals {
   readonly close: () => Promise<void>;
 }
 
-/** BullMQ's own events of the encode queue, with ours among them. */
-interface EncodeQueueEvents extends QueueEventsListener {
+/** BullMQ's own events of a queue, with ours among them. */
+interface SignalEvents extends QueueEventsListener {
   "gakuen-cancel": (args: { title: string }, id: string) => void;
   "gakuen-failed": (args: { title: string }, id: string) => void;
   "gakuen-hurry": (args: { job: string; track: string }, id: string) => void;
   "gakuen-hello": (args: { from: string }, id: string) => void;
 }
+
+/**
+ * A stream that no queue writes to: each chunk makes half a dozen events, and a hundred encoders need not read them all
+ * to hear of a cancel.
+ */
+const STREAM = "gakuen-signals";
 
 /**
  * Events are read when the database says that there are some, and this often anyway: several at once may be announced
@@ -40,10 +47,10 @@ interface EncodeQueueEvents extends QueueEventsListener {
 const POLL_MS = 500;
 
 /** Resolves when events are being received. */
-export async function openSignals(connection: QueueConnection, log: EngineLog): Promise<Signals> {
-  const { QueueEvents, QueueEventsProducer } = withBackend(createPostgresBackend);
-  const producer = new QueueEventsProducer(queueNames.encode, { connection });
-  const events = new QueueEvents(queueNames.encode, { connection, blockingTimeout: POLL_MS });
+export async function openSignals({ classes, options }: Backend, log: EngineLog): Promise<Signals> {
+  const { QueueEvents, QueueEventsProducer } = classes;
+  const producer = new QueueEventsProducer(STREAM, options);
+  const events = new QueueEvents(STREAM, { ...options, blockingTimeout: POLL_MS });
   const warn = (error: Error): void => log.warn({ err: error }, "the queue's event connection failed");
   producer.on("error", warn);
   events.on("error", warn);
@@ -52,27 +59,33 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
   const failures = new Set<(title: TitleId) => void>();
   const hurries = new Set<(wanted: Wanted) => void>();
   const progresses = new Set<(ref: ChunkRef, progress: EncodeProgress) => void>();
-  events.on<EncodeQueueEvents, "gakuen-cancel">("gakuen-cancel", ({ title }) =>
+  events.on<SignalEvents, "gakuen-cancel">("gakuen-cancel", ({ title }) =>
     tell(cancels, TitleId.safeParse(title).data),
   );
-  events.on<EncodeQueueEvents, "gakuen-failed">("gakuen-failed", ({ title }) =>
+  events.on<SignalEvents, "gakuen-failed">("gakuen-failed", ({ title }) =>
     tell(failures, TitleId.safeParse(title).data),
   );
-  events.on<EncodeQueueEvents, "gakuen-hurry">("gakuen-hurry", ({ job, track }) => {
+  events.on<SignalEvents, "gakuen-hurry">("gakuen-hurry", ({ job, track }) => {
     const id = TrackId.safeParse(track);
     if (id.success) for (const listener of hurries) listener({ jobId: job, track: id.data });
   });
-  events.on("progress", ({ jobId, data }) => {
-    const [title, plan, chunk] = jobId.split(".");
-    const ref = ChunkRef.safeParse({ title, plan, chunk });
-    const progress = EncodeProgress.safeParse(data);
-    if (ref.success && progress.success) for (const listener of progresses) listener(ref.data, progress.data);
-  });
+  // The encode queue's own events are read only where somebody asks for them.
+  let progress: typeof events | undefined;
+  const readProgress = (): void => {
+    progress = new QueueEvents(queueNames.encode, { ...options, blockingTimeout: POLL_MS });
+    progress.on("error", warn);
+    progress.on("progress", ({ jobId, data }) => {
+      const [title, plan, chunk] = jobId.split(".");
+      const ref = ChunkRef.safeParse({ title, plan, chunk });
+      const told = EncodeProgress.safeParse(data);
+      if (ref.success && told.success) for (const listener of progresses) listener(ref.data, told.data);
+    });
+  };
 
   // Until an event was read, the reader begins at the newest one again and again, and could miss some in between.
   const from = randomUUID();
   const heard = new AbortController();
-  events.on<EncodeQueueEvents, "gakuen-hello">("gakuen-hello", (hello) => {
+  events.on<SignalEvents, "gakuen-hello">("gakuen-hello", (hello) => {
     if (hello.from === from) heard.abort();
   });
   await events.waitUntilReady();
@@ -88,9 +101,13 @@ export async function openSignals(connection: QueueConnection, log: EngineLog): 
     onHurry: (listener) => subscribe(hurries, listener),
     onCancel: (listener) => subscribe(cancels, listener),
     onFailure: (listener) => subscribe(failures, listener),
-    onProgress: (listener) => subscribe(progresses, listener),
+    onProgress: (listener) => {
+      if (progress === undefined) readProgress();
+      return subscribe(progresses, listener);
+    },
     close: async () => {
       await events.close();
+      await progress?.close();
       await producer.close();
     },
   };

@@ -8,13 +8,13 @@ import {
   titleOfJobId,
   toPipelineError,
 } from "@gakuen/contracts";
-import { createPostgresBackend, type Job, UnrecoverableError, WaitingError, withBackend } from "bullmq";
+import { type Job, UnrecoverableError, WaitingError } from "bullmq";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Backend } from "./backend.ts";
 import { writeReason } from "./failure-reason.ts";
 import type { EngineLog } from "./log.ts";
 import { sendLatest } from "./send-latest.ts";
-import type { QueueConnection } from "./queues.ts";
 import type { Wanted } from "./signals.ts";
 
 export interface HandlerContext {
@@ -64,7 +64,7 @@ export interface WorkerOptions<T> {
   readonly queue: string;
   readonly name: string;
   readonly concurrency: number;
-  readonly connection: QueueConnection;
+  readonly backend: Backend;
   readonly log: EngineLog;
   /** Parses a job's data. */
   readonly parse: (data: unknown) => T;
@@ -136,9 +136,9 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     }
   };
 
-  const { Worker } = withBackend(createPostgresBackend);
+  const { Worker } = options.backend.classes;
   const worker = new Worker(options.queue, (job, token = "") => run(job, token), {
-    connection: options.connection,
+    ...options.backend.options,
     name: options.name,
     concurrency: options.concurrency,
     lockDuration: LOCK_MS,

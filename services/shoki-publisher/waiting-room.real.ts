@@ -5,6 +5,7 @@ import { backgroundPriority } from "@gakuen/pipeline";
 import { createHttpServer, type HttpServer, listen } from "@gakuen/platform";
 import { insertTitle, moveTitle, savePlan } from "@gakuen/records";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Backend, openBackend } from "../../packages/engine/backend.ts";
 import { openQueues, type Queues } from "../../packages/engine/queues.ts";
 import {
   chunkJob,
@@ -23,6 +24,7 @@ let parts: TestParts;
 let film: PlannedFilm;
 let encoded: EncodedFilm;
 let engine: Engine;
+let backend: Backend;
 let queues: Queues;
 let server: HttpServer;
 let waitingRoom: WaitingRoom;
@@ -32,8 +34,8 @@ let title: TitleId;
 beforeAll(async () => {
   [parts, film] = await Promise.all([openTestParts(), plannedFilm()]);
   engine = await openEngine({ url: parts.databaseUrl, log: parts.log });
-  const connection = { connectionString: parts.databaseUrl, schema: "gakuen_queue", migrate: false, max: 2 };
-  queues = await openQueues({ ...connection, connectionTimeoutMillis: 5000 }, parts.log);
+  backend = await openBackend({ url: parts.databaseUrl, namespace: "gakuen_queue", maxConnections: 2, log: parts.log });
+  queues = openQueues(backend, parts.log);
   waitingRoom = new WaitingRoom({ ...parts, engine });
   server = createHttpServer({ log: parts.log, service: "shoki", version: "0" });
   watchRoutes(server, { ...parts, waitingRoom, holdMs: HOLD_MS });
@@ -45,6 +47,7 @@ afterAll(async () => {
   server.server.closeAllConnections();
   await server.close();
   await queues.close();
+  await backend.close();
   await engine.close();
   await parts[Symbol.asyncDispose]();
 });
