@@ -1,11 +1,13 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { errorKinds } from "@gakuen/contracts";
 import { type Setting, settings } from "@gakuen/platform";
+import { contractFiles } from "./write-contracts.ts";
 
 /**
- * Writes the tables of the documentation that follow from the code: the settings and the error codes. With `--check`
- * nothing is written, and the exit code is 1 when a table on disk is not the one that the code gives.
+ * Writes what of the documentation follows from the code: the tables of settings and error codes, and the contracts in
+ * docs/contracts. With `--check` nothing is written, and the exit code is 1 when what is on disk is not what the code
+ * gives.
  */
 const tables: readonly Table[] = [
   { file: "docs/configuration.md", name: "settings", rows: settingRows() },
@@ -25,17 +27,25 @@ const root = join(import.meta.dirname, "..");
 const check = process.argv.includes("--check");
 
 for (const table of tables) {
-  const path = join(root, table.file);
-  const present = readFileSync(path, "utf8");
-  const wanted = withTable(present, table);
-  if (present === wanted) continue;
+  const present = readFileSync(join(root, table.file), "utf8");
+  keep(table.file, present, withTable(present, table), `the table of ${table.name} in ${table.file}`);
+}
+for (const { file, text } of await contractFiles()) {
+  const path = join(root, file);
+  keep(file, existsSync(path) ? readFileSync(path, "utf8") : "", text, file);
+}
+
+function keep(file: string, present: string, wanted: string, what: string): void {
+  if (present === wanted) return;
   if (check) {
-    console.error(`${table.file} is not what the code says; write it anew: node scripts/write-docs.ts`);
+    console.error(`${file} is not what the code says; write it anew: node scripts/write-docs.ts`);
     process.exitCode = 1;
-  } else {
-    writeFileSync(path, wanted);
-    console.log(`wrote the table of ${table.name} into ${table.file}`);
+    return;
   }
+  const path = join(root, file);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, wanted);
+  console.log(`wrote ${what}`);
 }
 
 function settingRows(): string[][] {

@@ -7,3 +7,4 @@ export * from "./jobs.ts";
 export * from "./plan.ts";
 export * from "./storage-keys.ts";
 export * from "./timeline.ts";
+export * from "./tokens.ts";

@@ -17,8 +17,9 @@ const encodeBase = {
   ref: ChunkRef,
   source: SourceAddress,
   originMicroseconds: z.number().int(),
-  /** Proof towards Kaikeishi that this chunk was asked for; exchanged for a token when the work begins. */
-  grant: z.string(),
+  grant: z
+    .string()
+    .describe("Proof towards Kaikeishi that this chunk was asked for; exchanged for a token when the work begins."),
 };
 
 /**
@@ -31,24 +32,29 @@ export const EncodeJob = z.discriminatedUnion("kind", [
     ...encodeBase,
     picture: Picture,
     chunk: VideoChunk,
-    /** The tracks that the chunk makes, in the order of `chunk.tracks`; timelines hold only the chunk's segments. */
-    tracks: z.array(VideoTrack).min(1),
+    tracks: z
+      .array(VideoTrack)
+      .min(1)
+      .describe(
+        "The tracks that the chunk makes, in the order of `chunk.tracks`; timelines hold only the chunk's segments.",
+      ),
   }),
   z.object({
     kind: z.literal("audio"),
     ...encodeBase,
     chunk: AudioChunk,
-    /** As above: exactly one track, its timeline holds only the chunk's segments. */
-    tracks: z.array(AudioTrack).length(1),
+    tracks: z
+      .array(AudioTrack)
+      .length(1)
+      .describe("As above: exactly one track, its timeline holds only the chunk's segments."),
   }),
 ]);
 export type EncodeJob = z.infer<typeof EncodeJob>;
 
 /** Progress of an encode job, about once a second. */
 export const EncodeProgress = z.object({
-  /** Media encoded and total, in seconds. */
-  seconds: z.number(),
-  total: z.number(),
+  seconds: z.number().describe("Media encoded so far, in seconds."),
+  total: z.number().describe("Media of the whole chunk, in seconds."),
   encoder: z.string().meta({ description: "name of the encoder's process: host and pid" }),
 });
 export type EncodeProgress = z.infer<typeof EncodeProgress>;

@@ -24,16 +24,16 @@ export type Colour = z.infer<typeof Colour>;
 /** What every track says of itself. `timeline` covers the track from 0 in its own timescale, without gaps. */
 const trackBase = {
   id: TrackId,
-  /** RFC 6381 codecs parameter; the encoder is forced to it and the uploader refuses anything else. */
-  codec: z.string(),
-  /** Ticks per second. */
-  timescale: positive,
-  /** Ticks of one sample (a frame, an audio packet); all samples of a track are equally long. */
-  sampleTicks: positive,
+  codec: z
+    .string()
+    .describe("RFC 6381 codecs parameter; the encoder is forced to it and the uploader refuses anything else."),
+  timescale: positive.describe("Ticks per second."),
+  sampleTicks: positive.describe(
+    "Ticks of one sample (a frame, an audio packet); all samples of a track are equally long.",
+  ),
   timeline: z.array(TimelineRun).min(1),
-  /** Estimates in bit/s until the segments are measured: the peak over one segment, and the mean. */
-  bandwidth: positive,
-  averageBandwidth: positive,
+  bandwidth: positive.describe("Peak over one segment, bit/s; an estimate until the segments are measured."),
+  averageBandwidth: positive.describe("Mean, bit/s; an estimate until the segments are measured."),
 };
 
 export const VideoTrack = z.object({
@@ -41,18 +41,15 @@ export const VideoTrack = z.object({
   ...trackBase,
   width: positive,
   height: positive,
-  /** Frames per second of the grid, which all video tracks of a plan share. */
-  frameRate: Rational,
+  frameRate: Rational.describe("Frames per second of the grid, which all video tracks of a plan share."),
   encoder: z.object({
     name: z.literal("libx264"),
     preset: z.string(),
     crf: z.number(),
-    /** VBV in bit/s and bits. */
-    maxrate: positive,
-    bufsize: positive,
+    maxrate: positive.describe("VBV, bit/s."),
+    bufsize: positive.describe("VBV, bits."),
     profile: z.literal("high"),
-    /** H.264 level times ten, for instance 40 for level 4. */
-    level: positive,
+    level: positive.describe("H.264 level times ten, for instance 40 for level 4."),
     pixelFormat: z.literal("yuv420p"),
   }),
 });
@@ -61,13 +58,11 @@ export type VideoTrack = z.infer<typeof VideoTrack>;
 export const AudioTrack = z.object({
   kind: z.literal("audio"),
   ...trackBase,
-  /** BCP 47; `und` where the source does not say. */
-  language: z.string(),
+  language: z.string().describe("BCP 47; `und` where the source does not say."),
   label: z.string(),
   default: z.boolean(),
   channels: positive,
-  /** Index of the stream in the source, as ffmpeg counts (`0:index`). */
-  stream: count,
+  stream: count.describe("Index of the stream in the source, as ffmpeg counts (`0:index`)."),
   encoder: z.object({
     name: z.literal("aac"),
     bitrate: positive,
@@ -82,20 +77,19 @@ export type Track = z.infer<typeof Track>;
 
 /** How the source's picture becomes the grid's frames, the same for every video chunk. */
 export const Picture = z.object({
-  /** Index of the stream in the source, as ffmpeg counts (`0:index`). */
-  stream: count,
+  stream: count.describe("Index of the stream in the source, as ffmpeg counts (`0:index`)."),
   frameRate: Rational,
-  /** Frames of the whole title on the grid. */
-  frames: positive,
+  frames: positive.describe("Frames of the whole title on the grid."),
   framesPerSegment: positive,
-  /** Deinterlacing halves nothing: bwdif sends one frame per frame. */
-  deinterlace: z.boolean(),
-  /** The source's HDR transfer when it must be mapped to SDR, else null. */
-  toneMap: z.enum(["smpte2084", "arib-std-b67"]).nullable(),
-  /** Colour of the source as decoded (assumed where it does not say), needed by tone mapping. */
-  sourceColour: Colour,
-  /** Colour of the output. */
-  colour: Colour,
+  deinterlace: z.boolean().describe("Deinterlacing halves nothing: bwdif sends one frame per frame."),
+  toneMap: z
+    .enum(["smpte2084", "arib-std-b67"])
+    .nullable()
+    .describe("The source's HDR transfer when it must be mapped to SDR, else null."),
+  sourceColour: Colour.describe(
+    "Colour of the source as decoded (assumed where it does not say), needed by tone mapping.",
+  ),
+  colour: Colour.describe("Colour of the output."),
 });
 export type Picture = z.infer<typeof Picture>;
 
@@ -114,30 +108,29 @@ export type Seek = z.infer<typeof Seek>;
 
 const chunkBase = {
   id: ChunkId,
-  /** The tracks that this chunk makes; a video chunk makes several rungs from one decode. */
-  tracks: z.array(TrackId).min(1),
-  /** The segments it makes: numbers `firstSegment` … `firstSegment + segments - 1`; numbers count from 1. */
-  firstSegment: positive,
-  segments: positive,
+  tracks: z
+    .array(TrackId)
+    .min(1)
+    .describe("The tracks that this chunk makes; a video chunk makes several rungs from one decode."),
+  firstSegment: positive.describe("Number of the first segment that it makes; numbers count from 1."),
+  segments: positive.describe("How many segments it makes of each of its tracks."),
   seek: Seek,
 };
 
 export const VideoChunk = z.object({
   kind: z.literal("video"),
   ...chunkBase,
-  /** Frames [startFrame, endFrame) of the grid. */
-  startFrame: count,
-  endFrame: positive,
+  startFrame: count.describe("First frame on the grid."),
+  endFrame: positive.describe("Frame after the last one."),
 });
 export type VideoChunk = z.infer<typeof VideoChunk>;
 
 export const AudioChunk = z.object({
   kind: z.literal("audio"),
   ...chunkBase,
-  /** Packets [startPacket, endPacket) of the track; `preroll` more are encoded before them and dropped. */
-  startPacket: count,
-  endPacket: positive,
-  preroll: count,
+  startPacket: count.describe("First packet of the track."),
+  endPacket: positive.describe("Packet after the last one."),
+  preroll: count.describe("Packets that are encoded before startPacket and dropped."),
 });
 export type AudioChunk = z.infer<typeof AudioChunk>;
 
@@ -155,19 +148,18 @@ export type Decision = z.infer<typeof Decision>;
  */
 export const Plan = z.object({
   version: z.literal(1),
-  /** Content fingerprint of the source, see the inspection. */
-  fingerprint: z.string(),
+  fingerprint: z.string().describe("Content fingerprint of the source, see the inspection."),
   /** Length of the presentation. */
   duration: z.object({ ticks: positive, timescale: positive }),
-  /**
-   * Time zero of the title on the source's clock, in microseconds from the container's start time
-   * (what ffmpeg shows with -copyts -start_at_zero).
-   */
-  originMicroseconds: z.number().int(),
+  originMicroseconds: z
+    .number()
+    .int()
+    .describe(
+      "Time zero of the title on the source's clock, in microseconds from the container's start time (what ffmpeg shows with -copyts -start_at_zero).",
+    ),
   picture: Picture.nullable(),
   tracks: z.array(Track).min(1),
-  /** In the order in which they should be encoded when nobody is watching. */
-  chunks: z.array(Chunk).min(1),
+  chunks: z.array(Chunk).min(1).describe("In the order in which they should be encoded when nobody is watching."),
   decisions: z.array(Decision),
 });
 export type Plan = z.infer<typeof Plan>;
