@@ -44,7 +44,7 @@ test("without any setting everything has its default, in and around the folder .
 const values: Record<SettingName, [given: string, taken: unknown]> = {
   dataDir: ["/srv/gakuen data", "/srv/gakuen data"],
   databaseUrl: ["postgres://u:p@db/gakuen", "postgres://u:p@db/gakuen"],
-  queueUrl: ["postgres://queue/jobs", "postgres://queue/jobs"],
+  queueUrl: ["redis://:p@queue/1", "redis://:p@queue/1"],
   storeUrl: ["s3://bucket/prefix?endpoint=http://s3", "s3://bucket/prefix?endpoint=http://s3"],
   replicaUrl: ["file:///srv/copy", "file:///srv/copy"],
   watch: ["/srv/in, s3://b/p?region=r", ["/srv/in", "s3://b/p?region=r"]],

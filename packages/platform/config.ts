@@ -28,6 +28,10 @@ const serviceUrl = url(["http:", "https:"], "a URL that begins with http:// or h
   text.replace(/\/+$/, ""),
 );
 const databaseUrl = url(["postgres:", "postgresql:"], "a URL that begins with postgres://");
+const queueUrl = url(
+  ["postgres:", "postgresql:", "redis:", "rediss:", "valkey:", "valkeys:"],
+  "a URL that begins with postgres://, redis:// or rediss://",
+);
 const words = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `one of ${values.join(", ")}` });
 
@@ -43,7 +47,7 @@ const Values = z.object({
     .default("./data")
     .transform((path) => resolve(path)),
   databaseUrl: databaseUrl.optional(),
-  queueUrl: databaseUrl.optional(),
+  queueUrl: queueUrl.optional(),
   storeUrl: z
     .string()
     .refine((text) => URL.canParse(text), "a URL, for instance file:///srv/media")

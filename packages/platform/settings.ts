@@ -35,7 +35,7 @@ export const settings = {
     flag: "--queue-url",
     value: "url",
     description:
-      "where jobs wait, when that is not the database: another PostgreSQL, postgres://user:password@host/name",
+      "where jobs wait, when that is not the database: Redis or Valkey, redis://user:password@host/0 (rediss:// with TLS), or another PostgreSQL",
     default: "the database",
     secret: true,
   },

@@ -18,7 +18,7 @@ export interface RecordsOptions {
   /** `postgres://user:password@host:port/database` */
   readonly url: string;
   readonly log: RecordsLog;
-  /** Connections for queries; one more listens for events. Default 10. */
+  /** Connections for queries at most, opened as they are needed; one more listens for events. Default 5. */
   readonly maxConnections?: number;
 }
 
@@ -40,7 +40,7 @@ export async function openRecords(options: RecordsOptions): Promise<Records> {
   }
   const pool = new Pool({
     connectionString: url,
-    max: options.maxConnections ?? 10,
+    max: options.maxConnections ?? 5,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     types,
