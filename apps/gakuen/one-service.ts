@@ -77,8 +77,12 @@ const starters: Record<ServiceName, (running: Running) => Promise<void>> = {
     running.stack.defer(() => publishing.stop());
   },
 
-  async otetsudai({ stack, config, log }) {
+  async otetsudai(running) {
+    const { stack, config, log } = running;
     const { engine, tools } = stack.use(await openEncoderFoundation(config, log));
+    // Nobody calls an encoder. Where it is given a port, whatever watches over the process can ask for its health.
+    const { port } = config;
+    if (port !== undefined) await serve(running, "otetsudai", `http://${config.host}:${port}`, () => {});
     const ingest = createHttpIngest(config.kaikeishiUrl);
     const worker = startOtetsudai({ engine, tools, ingest, slots: config.slots, log });
     stack.defer(() => worker.close({ graceMs: CHUNK_GRACE_MS }));
