@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+/** A whole number of AAC packets: hls.js never ends a stream of ffmpeg's muxer whose sound ends inside of one. */
 export const SECONDS = 8;
 export const FRAME_RATE = 24;
 export const MPD = "stream.mpd";
@@ -19,7 +20,7 @@ export interface SampleStream extends AsyncDisposable {
  * Eight seconds in four segments, as ffmpeg's own DASH muxer packages them: two rungs of a white flash (two frames) at
  * each whole second on moving grey, and a 1 kHz beep of 50 ms that begins with each flash, or `beepDelay` seconds later.
  */
-export async function makeSampleStream({ beepDelay = 0 } = {}): Promise<SampleStream> {
+export async function makeSampleStream({ beepDelay = 0, loudness = 0.5 } = {}): Promise<SampleStream> {
   const stream = await temporaryStream();
   const picture = `testsrc2=size=640x360:rate=${FRAME_RATE},hue=s=0,eq=contrast=0.4:brightness=-0.2`;
   const flash = "drawbox=color=white:t=fill:enable='lt(mod(n,24),2)'";
@@ -32,7 +33,7 @@ export async function makeSampleStream({ beepDelay = 0 } = {}): Promise<SampleSt
         "-f",
         "lavfi",
         "-i",
-        `aevalsrc='if(between(mod(t,1),${beepDelay},${beepDelay + 0.05}),0.5*sin(2*PI*1000*t),0)':s=48000:c=stereo`,
+        `aevalsrc='if(between(mod(t,1),${beepDelay},${beepDelay + 0.05}),${loudness}*sin(2*PI*1000*t),0)':s=48000:c=stereo`,
       ],
       ["-filter_complex", "[0:v]split[a][b];[b]scale=320:180[low]"],
       ["-map", "[low]", "-map", "[a]", "-map", "1:a", "-t", `${SECONDS}`],
