@@ -5,7 +5,9 @@ import { PipelineError } from "@gakuen/contracts";
 import { errnoOf, fsError, isAbsent, undefinedIfAbsent } from "./fs-errors.ts";
 import { createIncomingFile, type IncomingFile, sweepIncoming } from "./incoming.ts";
 import { checkKey, checkPrefix, checkPrefixToDelete, compareKeys, INCOMING } from "./key.ts";
-import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PutOptions } from "./port.ts";
+import { notFound } from "./not-found.ts";
+import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOptions } from "./port.ts";
+import { checkExpiry } from "./presign-expiry.ts";
 import { clampRange } from "./range.ts";
 import { linkUnlessThere, placeFile, removeEmptyFolders } from "./place-file.ts";
 import { writeBody } from "./write-body.ts";
@@ -90,8 +92,9 @@ class FileStore implements ObjectStore {
   }
 
   /** A folder has no URL that others could read by. */
-  async presignGet(key: string): Promise<undefined> {
+  async presignGet(key: string, options: PresignOptions): Promise<undefined> {
     checkKey(key);
+    checkExpiry(options);
   }
 
   async *list(prefix: string): AsyncGenerator<ObjectInfo> {
@@ -186,10 +189,6 @@ class FileStore implements ObjectStore {
 /** The folder in which all keys with this prefix lie: "" or ending with "/". */
 function folderOf(prefix: string): string {
   return prefix.slice(0, prefix.lastIndexOf("/") + 1);
-}
-
-function notFound(key: string): PipelineError {
-  return new PipelineError("store.not-found", `There is no object ${key} in the store`);
 }
 
 /**

@@ -12,7 +12,8 @@ function keyFault(key: string): string | undefined {
   if (key === "") return "it is empty";
   if (!key.isWellFormed()) return "it is not well-formed Unicode";
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `it is longer than ${MAX_KEY_BYTES} bytes`;
-  if (key.includes("\0")) return "it has a NUL character";
+  // XML 1.0 §2.2, in which S3 and Azure list their keys, has no way to write them.
+  if (/[\u0000-\u001f\u007f\ufffe\uffff]/.test(key)) return "it has a control character";
   if (key.includes("\\")) return "it has a backslash";
   if (key.startsWith("/")) return "it begins with a slash";
   const names = key.split("/");
@@ -32,7 +33,7 @@ function refuse(kind: string, text: string, fault: string): never {
 
 /**
  * Demands a key that every adapter takes: 1 to 1024 bytes of UTF-8, names of 1 to 255 bytes joined by "/", none of
- * them "." or "..", no leading slash, backslash or NUL, not under `.incoming`. Errors: `usage.invalid`.
+ * them "." or "..", no leading slash, backslash or control character, not under `.incoming`. Errors: `usage.invalid`.
  */
 export function checkKey(key: string): void {
   const fault = keyFault(key);

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { PipelineError } from "@gakuen/contracts";
 import { openFileStore } from "./fs-store.ts";
 import type { ObjectStore } from "./port.ts";
+import { openS3Store } from "./s3-store.ts";
 
 /** Opens what a URL of each scheme names. */
 const openers: Readonly<Record<string, (url: URL) => Promise<ObjectStore>>> = {
@@ -11,6 +12,8 @@ const openers: Readonly<Record<string, (url: URL) => Promise<ObjectStore>>> = {
     }
     return await openFileStore(fileURLToPath(url));
   },
+  "s3:": async (url) => await openS3Store(url),
+  "gs:": async (url) => await openS3Store(url),
 };
 
 const supported = Object.keys(openers)
@@ -18,7 +21,7 @@ const supported = Object.keys(openers)
   .join(", ");
 
 /**
- * Opens the store that `url` names: `file:///folder`. Errors: `config.invalid` for a URL that names none, and those
+ * Opens the store that `url` names: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`. Errors: `config.invalid` for a URL that names none, and those
  * of the store itself.
  */
 export async function openStore(url: string): Promise<ObjectStore> {
