@@ -1,4 +1,4 @@
-import { AddedTitle, type AddTitle, type TitleId, TitleList, TitleView } from "@gakuen/contracts";
+import { AddedTitle, type AddTitle, type ChangeTitle, type TitleId, TitleList, TitleView } from "@gakuen/contracts";
 import { requestJson } from "@gakuen/platform";
 import { z } from "zod";
 
@@ -22,6 +22,10 @@ export function apiClient(baseUrl: string) {
       }
     },
     show: (id: TitleId) => requestJson(url(`/api/titles/${id}`), { schema: TitleView }),
+    change: (id: TitleId, change: ChangeTitle) =>
+      requestJson(url(`/api/titles/${id}`), { method: "PATCH", body: change, schema: nothing }),
+    pause: (id: TitleId) => requestJson(url(`/api/titles/${id}/pause`), { method: "POST", schema: nothing }),
+    resume: (id: TitleId) => requestJson(url(`/api/titles/${id}/resume`), { method: "POST", schema: nothing }),
     cancel: (id: TitleId) => requestJson(url(`/api/titles/${id}/cancel`), { method: "POST", schema: nothing }),
     retry: (id: TitleId) => requestJson(url(`/api/titles/${id}/retry`), { method: "POST", schema: nothing }),
     remove: (id: TitleId) => requestJson(url(`/api/titles/${id}`), { method: "DELETE", schema: nothing }),

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import {
   AddTitle,
+  ChangeTitle,
   type Inspection,
   PipelineError,
   type Plan,
@@ -115,9 +116,9 @@ export function showCommand(command: Command, urlOf: UrlOf): void {
     });
 }
 
-/** cancel, retry and remove: one title, nothing to say when it went well. */
+/** pause, resume, cancel, retry and remove: one title, nothing to say when it went well. */
 export function titleCommand(command: Command, description: string, urlOf: UrlOf): void {
-  const name = command.name() as "cancel" | "retry" | "remove";
+  const name = command.name() as "pause" | "resume" | "cancel" | "retry" | "remove";
   command
     .argument("<title>", "the title's id")
     .option(...JSON_FLAG)
@@ -126,6 +127,21 @@ export function titleCommand(command: Command, description: string, urlOf: UrlOf
     .action(async (id: string, options: Options) => {
       await apiClient(urlOf(options))[name](titleId(id));
       if (options["json"]) writeJson({ id, done: name });
+    });
+}
+
+export function priorityCommand(command: Command, urlOf: UrlOf): void {
+  command
+    .argument("<title>", "the title's id")
+    .argument("<priority>", "0 first … 15 last; titles begin with 8")
+    .option(...JSON_FLAG)
+    .description("encode a title before or after others, also while it is being encoded")
+    .addHelpText("after", "\nExample:\n  gakuen priority big-buck-bunny-x7k2mn 0")
+    .action(async (id: string, priority: string, options: Options) => {
+      const change = ChangeTitle.safeParse({ priority: Number(priority) });
+      if (!change.success) throw new PipelineError("usage.invalid", `"${priority}" is not a priority from 0 to 15`);
+      await apiClient(urlOf(options)).change(titleId(id), change.data);
+      if (options["json"]) writeJson({ id, done: "priority", ...change.data });
     });
 }
 

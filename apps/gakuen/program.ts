@@ -8,6 +8,7 @@ import {
   listCommand,
   planCommand,
   showCommand,
+  priorityCommand,
   titleCommand,
 } from "./commands.ts";
 import type { ServiceName } from "./one-service.ts";
@@ -61,6 +62,9 @@ Every setting can be given as an option or in the environment; "gakuen up --help
   addCommand(client("add"), clientUrl);
   listCommand(client("list"), clientUrl);
   showCommand(client("show"), clientUrl);
+  titleCommand(client("pause"), "stop encoding a title until it is resumed; what is stored plays", clientUrl);
+  titleCommand(client("resume"), "go on with a paused title", clientUrl);
+  priorityCommand(client("priority"), clientUrl);
   titleCommand(client("cancel"), "stop encoding a title; what is stored stays for a retry", clientUrl);
   titleCommand(client("retry"), "start a failed or cancelled title again; only what is missing is encoded", clientUrl);
   titleCommand(client("remove"), "remove a title and all its media", clientUrl);

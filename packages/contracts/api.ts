@@ -4,9 +4,19 @@ import { PlanSettings } from "./plan.ts";
 
 /**
  * waiting: taken in, not inspected yet. preparing: being inspected and planned. encoding: planned; plays as far as
- * viewers push it. ready: complete and published. failed, cancelled: stopped, can be retried. removing: going away.
+ * viewers push it. paused: as encoding, but nothing is being encoded until it is resumed. ready: complete and published.
+ * failed, cancelled: stopped, can be retried. removing: going away.
  */
-export const TitleState = z.enum(["waiting", "preparing", "encoding", "ready", "failed", "cancelled", "removing"]);
+export const TitleState = z.enum([
+  "waiting",
+  "preparing",
+  "encoding",
+  "paused",
+  "ready",
+  "failed",
+  "cancelled",
+  "removing",
+]);
 export type TitleState = z.infer<typeof TitleState>;
 
 export const TitleView = z
@@ -30,15 +40,21 @@ export const TitleView = z
   .meta({ id: "Title" });
 export type TitleView = z.infer<typeof TitleView>;
 
+/** 0 first, 15 last. */
+export const TitlePriority = z.number().int().min(0).max(15).meta({ description: "0 first, 15 last" });
+
 export const AddTitle = z
   .object({
     source: z.string().min(1).meta({ description: "a path on Kaichou's machine or an http(s) URL" }),
     name: z.string().min(1).max(200).optional(),
-    priority: z.number().int().min(0).max(15).default(8).meta({ description: "0 first, 15 last" }),
+    priority: TitlePriority.default(8),
     settings: PlanSettings.default(PlanSettings.parse({})),
   })
   .meta({ id: "AddTitle" });
 export type AddTitle = z.infer<typeof AddTitle>;
+
+export const ChangeTitle = z.object({ priority: TitlePriority }).meta({ id: "ChangeTitle" });
+export type ChangeTitle = z.infer<typeof ChangeTitle>;
 
 export const AddedTitle = z.object({ id: TitleId, links: TitleView.shape.links }).meta({ id: "AddedTitle" });
 export type AddedTitle = z.infer<typeof AddedTitle>;

@@ -3,12 +3,14 @@ import type { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
 import { up as titlesPlansReceipts } from "./migrations/0001-titles-plans-receipts.ts";
 import { up as sourcesWatchedReplicas } from "./migrations/0002-sources-watched-replicas.ts";
+import { up as pausedTitles } from "./migrations/0003-paused-titles.ts";
 import type { Database } from "./tables.ts";
 
 /** In the order of their names; a migration that was released is never changed, only followed by another. */
 const migrations = {
   "0001-titles-plans-receipts": { up: titlesPlansReceipts },
   "0002-sources-watched-replicas": { up: sourcesWatchedReplicas },
+  "0003-paused-titles": { up: pausedTitles },
 };
 
 /**

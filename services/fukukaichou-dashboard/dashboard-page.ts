@@ -34,8 +34,8 @@ export const dashboardPage = `<!doctype html>
 const list = document.getElementById("titles");
 const note = document.getElementById("note");
 const items = new Map();
-const words = { waiting: "waiting", preparing: "inspecting", encoding: "encoding", ready: "ready", failed: "failed", cancelled: "cancelled", removing: "removing" };
-const actions = { waiting: ["cancel"], preparing: ["cancel"], encoding: ["cancel"], ready: ["remove"], failed: ["retry", "remove"], cancelled: ["retry", "remove"], removing: [] };
+const words = { waiting: "waiting", preparing: "inspecting", encoding: "encoding", paused: "paused", ready: "ready", failed: "failed", cancelled: "cancelled", removing: "removing" };
+const actions = { waiting: ["pause", "cancel"], preparing: ["pause", "cancel"], encoding: ["pause", "cancel"], paused: ["resume", "cancel"], ready: ["remove"], failed: ["retry", "remove"], cancelled: ["retry", "remove"], removing: [] };
 const element = (name, properties, ...children) => { const node = Object.assign(document.createElement(name), properties); node.append(...children); return node; };
 
 async function ask(method, path, body) {
@@ -64,8 +64,8 @@ function show(title) {
   item.watch.hidden = !title.plan || stopped;
   item.watch.href = title.links.watch;
   item.watch.textContent = title.playable ? "Watch" : "Watch (starting)";
-  item.state.textContent = words[title.state] + (title.state === "encoding" ? " " + Math.floor(title.progress * 100) + " %" : "");
-  item.bar.hidden = title.state !== "encoding";
+  item.state.textContent = words[title.state] + (title.progress > 0 && ["encoding", "paused"].includes(title.state) ? " " + Math.floor(title.progress * 100) + " %" : "");
+  item.bar.hidden = !["encoding", "paused"].includes(title.state);
   item.bar.value = title.progress;
   item.bar.setAttribute("aria-label", "Progress of " + title.name);
   item.error.hidden = !title.error;

@@ -1,8 +1,26 @@
-import { type AddTitle, PipelineError, type TitleId, type TitleState, titlePrefix } from "@gakuen/contracts";
+import {
+  type AddTitle,
+  type ChangeTitle,
+  PipelineError,
+  type TitleId,
+  type TitleState,
+  titlePrefix,
+} from "@gakuen/contracts";
 import type { Engine } from "@gakuen/engine";
 import type { Log } from "@gakuen/platform";
-import { deleteTitle, getTitle, insertTitle, moveTitle, type Records, type TitleRow } from "@gakuen/records";
+import { backgroundPriority } from "@gakuen/pipeline";
+import {
+  deleteTitle,
+  getPlan,
+  getTitle,
+  insertTitle,
+  moveTitle,
+  type Records,
+  setTitlePriority,
+  type TitleRow,
+} from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
+import { type ScheduleParts, scheduleEncode } from "./schedule-encode.ts";
 import { parseSource } from "./source-address.ts";
 import { nameFromSource, newTitleId } from "./title-name.ts";
 
@@ -12,6 +30,8 @@ export interface ControlParts {
   readonly store: ObjectStore;
   readonly log: Log;
 }
+
+const unfinished: readonly Exclude<TitleState, "ready">[] = ["waiting", "preparing", "encoding", "paused"];
 
 /** Takes a source in. The row is written first; if we die before the job is queued, the reconciler queues it. */
 export async function addTitle({ records, engine, log }: ControlParts, wish: AddTitle): Promise<TitleId> {
@@ -27,10 +47,49 @@ export async function addTitle({ records, engine, log }: ControlParts, wish: Add
 /** Stops a title: nothing of it is encoded any more; what is stored stays for a retry. */
 export async function cancelTitle({ records, engine, log }: ControlParts, id: TitleId): Promise<void> {
   const row = await existing(records, id);
-  if (row.published || !(await moveTitle(records, id, { from: ["waiting", "preparing", "encoding"], to: "cancelled" })))
+  if (row.published || !(await moveTitle(records, id, { from: unfinished, to: "cancelled" })))
     throw wrongState(row, "cancelled", "only a title that is not finished can be cancelled");
   await engine.cancelTitle(id);
   log.info({ title: id }, "title cancelled");
+}
+
+/** Puts a title down until it is resumed: nothing of it is encoded meanwhile, what is stored still plays. */
+export async function pauseTitle({ records, engine, log }: ControlParts, id: TitleId): Promise<void> {
+  const row = await existing(records, id);
+  if (row.published || !(await moveTitle(records, id, { from: ["waiting", "preparing", "encoding"], to: "paused" })))
+    throw wrongState(row, "paused", "only a title that is not finished can be paused");
+  await engine.cancelTitle(id);
+  log.info({ title: id }, "title paused");
+}
+
+/** Takes a paused title up again where it was put down. */
+export async function resumeTitle(parts: ControlParts & ScheduleParts, id: TitleId): Promise<void> {
+  const { records, engine, log } = parts;
+  const row = await existing(records, id);
+  if (row.state !== "paused") throw wrongState(row, "resumed", "only a paused title can be resumed");
+  // A pause may have been cut short: a job of before would stand in the way.
+  await engine.cancelTitle(id);
+  if (!(await moveTitle(records, id, { from: ["paused"], to: row.plan ? "encoding" : "waiting" }))) return;
+  if (row.plan) await scheduleEncode(parts, row);
+  else await engine.addPrepare({ title: id }, { priority: row.priority + 1 });
+  log.info({ title: id }, "title resumed");
+}
+
+/** Puts a title's waiting chunks before or behind those of other titles. */
+export async function changeTitle(
+  { records, engine, log }: ControlParts,
+  id: TitleId,
+  { priority }: ChangeTitle,
+): Promise<void> {
+  const row = await existing(records, id);
+  await setTitlePriority(records, id, priority);
+  const plan = row.plan && !row.published ? await getPlan(records, id, row.plan) : undefined;
+  for (const chunk of plan?.chunks ?? []) {
+    if (!row.plan || !plan) break;
+    const ref = { title: id, plan: row.plan, chunk: chunk.id };
+    await engine.setEncodePriority(ref, backgroundPriority(plan, chunk, priority));
+  }
+  log.info({ title: id, priority }, "priority changed");
 }
 
 /** Starts a failed or cancelled title again; what is stored is not encoded again. */
@@ -51,7 +110,7 @@ export async function removeTitle(parts: ControlParts, id: TitleId): Promise<voi
   const { records, engine, store, log } = parts;
   const row = await existing(records, id);
   // From here on the uploader takes nothing for this title.
-  await moveTitle(records, id, { from: ["waiting", "preparing", "encoding", "failed", "cancelled"], to: "removing" });
+  await moveTitle(records, id, { from: [...unfinished, "failed", "cancelled"], to: "removing" });
   await engine.cancelTitle(id);
   await engine.clearFailures(id);
   const objects = await store.deletePrefix(titlePrefix(id));

@@ -208,6 +208,51 @@ describe("cancel, retry and remove", () => {
     expect(await receipts(id)).toEqual(expect.arrayContaining(before));
   });
 
+  test("that is paused is put down, still plays, and is taken up where it was", async () => {
+    const id = await kaichou.add(wish());
+    await start();
+    const { plan } = await until(id, "encoding");
+    await untilQueued(chunkIds.length);
+    const encoded: string[] = [];
+    const some = Promise.withResolvers<void>();
+    const handler = async (job: Parameters<typeof store>[0]): Promise<void> => {
+      if (await store(job)) encoded.push(job.ref.chunk);
+      if (encoded.length === 3) some.resolve();
+    };
+    await working(handler, async () => {
+      await some.promise;
+      await kaichou.pause(id);
+    });
+    expect(await row(id)).toMatchObject({ state: "paused", plan });
+    expect(await engine.counts()).toMatchObject({ encode: { waiting: 0, active: 0 }, publish: { waiting: 0 } });
+    await expect(kaichou.pause(id)).rejects.toMatchObject({ code: "title.wrong-state" });
+    await kaichou.resume(id);
+    expect(await row(id)).toMatchObject({ state: "encoding", plan });
+    await working(handler, async () => {
+      while ((await engine.counts()).publish.waiting === 0) await delay(20);
+    });
+    expect(encoded.toSorted()).toEqual(chunkIds.toSorted());
+  });
+
+  test("goes before others when its priority is raised while it waits", async () => {
+    const ids = [await kaichou.add(wish()), await kaichou.add(wish())];
+    await start();
+    for (const id of ids) await until(id, "encoding");
+    await untilQueued(2 * chunkIds.length);
+    const [, second] = ids;
+    if (second) await kaichou.change(second, { priority: 0 });
+    const begun: TitleId[] = [];
+    const taken = Promise.withResolvers<void>();
+    await working(
+      async (job) => {
+        begun.push(job.ref.title);
+        taken.resolve();
+      },
+      () => taken.promise,
+    );
+    expect(begun[0]).toBe(second);
+  });
+
   /** Encodes and stores a chunk for real; false when it was complete. */
   async function store(job: Parameters<Parameters<Engine["workEncode"]>[0]>[0]): Promise<boolean> {
     const claim = await parts.kaikeishi.claim(job.ref, job.grant, never());

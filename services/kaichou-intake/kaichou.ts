@@ -1,6 +1,15 @@
-import type { AddTitle, TitleId } from "@gakuen/contracts";
+import type { AddTitle, ChangeTitle, TitleId } from "@gakuen/contracts";
 import type { Tokens } from "@gakuen/platform";
-import { type ControlParts, addTitle, cancelTitle, removeTitle, retryTitle } from "./control-titles.ts";
+import {
+  type ControlParts,
+  addTitle,
+  cancelTitle,
+  changeTitle,
+  pauseTitle,
+  removeTitle,
+  resumeTitle,
+  retryTitle,
+} from "./control-titles.ts";
 import { type PrepareParts, prepareTitle } from "./prepare-title.ts";
 import { reconcile, recordFailures } from "./reconcile.ts";
 
@@ -8,6 +17,9 @@ export type KaichouDeps = ControlParts & PrepareParts & { readonly tokens: Token
 
 export interface Kaichou {
   add(wish: AddTitle): Promise<TitleId>;
+  change(id: TitleId, change: ChangeTitle): Promise<void>;
+  pause(id: TitleId): Promise<void>;
+  resume(id: TitleId): Promise<void>;
   cancel(id: TitleId): Promise<void>;
   retry(id: TitleId): Promise<void>;
   remove(id: TitleId): Promise<void>;
@@ -23,6 +35,9 @@ const PREPARE_CONCURRENCY = 2;
 export function createKaichou(deps: KaichouDeps): Kaichou {
   return {
     add: (wish) => addTitle(deps, wish),
+    change: (id, change) => changeTitle(deps, id, change),
+    pause: (id) => pauseTitle(deps, id),
+    resume: (id) => resumeTitle(deps, id),
     cancel: (id) => cancelTitle(deps, id),
     retry: (id) => retryTitle(deps, id),
     remove: (id) => removeTitle(deps, id),

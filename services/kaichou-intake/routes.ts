@@ -1,4 +1,4 @@
-import { AddedTitle, AddTitle, TitleId, titleLinks } from "@gakuen/contracts";
+import { AddedTitle, AddTitle, ChangeTitle, TitleId, titleLinks } from "@gakuen/contracts";
 import type { HttpServer } from "@gakuen/platform";
 import { z } from "zod";
 import type { Kaichou } from "./kaichou.ts";
@@ -23,6 +23,38 @@ export function titleControlRoutes(server: HttpServer, kaichou: Kaichou): void {
         .code(201)
         .header("location", `/api/titles/${id}`)
         .send({ id, links: titleLinks(id) });
+    },
+  );
+  server.patch(
+    "/api/titles/:id",
+    {
+      schema: {
+        summary: "Change a title's priority",
+        description: "Holds for everything of the title that waits; what is being encoded goes on.",
+        params,
+        body: ChangeTitle,
+        response: { 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      await kaichou.change(request.params.id, request.body);
+      return reply.code(204).send(null);
+    },
+  );
+  server.post(
+    "/api/titles/:id/pause",
+    { schema: { summary: "Stop encoding a title until it is resumed", params, response: { 204: z.null() } } },
+    async (request, reply) => {
+      await kaichou.pause(request.params.id);
+      return reply.code(204).send(null);
+    },
+  );
+  server.post(
+    "/api/titles/:id/resume",
+    { schema: { summary: "Go on with a paused title", params, response: { 204: z.null() } } },
+    async (request, reply) => {
+      await kaichou.resume(request.params.id);
+      return reply.code(204).send(null);
     },
   );
   server.post(

@@ -88,6 +88,8 @@ export async function findSegment(
   const stored = await findReceipt(parts.records, title, planId, track.id, number);
   if (stored) return asObject(stored, track);
   const row = await existing(parts.records, title);
+  if (row.state === "paused")
+    throw new PipelineError("segment.not-ready", `${title} is paused: ${wanted.track}/${wanted.file} is made later`);
   if (row.state !== "encoding")
     throw new PipelineError(
       "segment.not-found",

@@ -221,7 +221,7 @@ describe("a running Gakuen", () => {
     expect((await list()).map(({ source }) => source)).toEqual([film]);
   });
 
-  test("add, list, show, cancel, retry, remove", async () => {
+  test("add, list, show, priority, pause, resume, cancel, retry, remove", async () => {
     const added = await gakuen(["add", long, "--name", "A Long One", "--preset", "slow", "--json"], client);
     expect(added.code).toBe(0);
     const { id } = AddedTitle.parse(JSON.parse(added.stdout));
@@ -232,6 +232,12 @@ describe("a running Gakuen", () => {
     expect((await gakuen(["show", id], client)).stdout).toMatch(/^name +A Long One$/m);
 
     await server.until(id, ({ progress }) => progress > 0);
+    expect(await gakuen(["priority", id, "3"], client)).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect(await gakuen(["priority", id, "first"], client)).toMatchObject({ code: 64 });
+    expect((await gakuen(["pause", id], client)).code).toBe(0);
+    expect(await shown()).toMatchObject({ state: "paused", priority: 3 });
+    expect((await gakuen(["resume", id], client)).code).toBe(0);
+    expect(await shown()).toMatchObject({ state: "encoding" });
     expect(await gakuen(["cancel", id], client)).toMatchObject({ code: 0, stdout: "", stderr: "" });
     const cancelled = await shown();
     expect(cancelled).toMatchObject({ state: "cancelled" });
