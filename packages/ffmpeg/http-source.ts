@@ -1,4 +1,4 @@
-import { PipelineError } from "@gakuen/contracts";
+import { fromProblem, PipelineError } from "@gakuen/contracts";
 
 /** The first answer brings this much along: a file's head is always wanted, so its first request is not wasted. */
 const HEAD_BYTES = 64 * 1024;
@@ -7,6 +7,12 @@ const ANSWER_TIMEOUT_MS = 20_000;
 interface RangeAnswer {
   readonly total: number;
   readonly bytes: Uint8Array;
+}
+
+/** A URL as it may be told and logged: the query may hold a token or a signature. */
+export function withoutQuery(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
 }
 
 /**
@@ -29,7 +35,7 @@ export async function openHttpSource(
       if (answer.total !== size)
         throw new PipelineError(
           "source.changed",
-          `${url} changed while it was read: ${size} bytes became ${answer.total}`,
+          `${withoutQuery(url)} changed while it was read: ${size} bytes became ${answer.total}`,
         );
       return answer.bytes;
     },
@@ -38,13 +44,14 @@ export async function openHttpSource(
 
 async function fetchRange(url: string, offset: number, length: number, signal: AbortSignal): Promise<RangeAnswer> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
-  const host = new URL(url).host;
+  const name = withoutQuery(url);
   try {
     const response = await fetch(url, {
       headers: { range: `bytes=${offset}-${offset + length - 1}`, "accept-encoding": "identity" },
       signal: limited,
     });
-    const total = totalOf(response, url, host);
+    if (!response.ok) await demandNoProblem(response);
+    const total = totalOf(response, name, new URL(url).host);
     if (total === 0) {
       await response.body?.cancel();
       return { total, bytes: new Uint8Array(0) };
@@ -60,7 +67,7 @@ async function fetchRange(url: string, offset: number, length: number, signal: A
     const reason = limited.aborted ? "no answer in time" : cause instanceof Error ? cause.message : String(cause);
     throw new PipelineError(
       "source.unreachable",
-      `${url} cannot be read: ${reason}; check the address and the server`,
+      `${name} cannot be read: ${reason}; check the address and the server`,
       {
         cause: error,
       },
@@ -68,8 +75,15 @@ async function fetchRange(url: string, offset: number, length: number, signal: A
   }
 }
 
+/** Another Kaichou, at whose machine a source lies, says itself what is wrong with it. */
+async function demandNoProblem(response: Response): Promise<void> {
+  if (!response.headers.get("content-type")?.startsWith("application/problem+json")) return;
+  const told = fromProblem(await response.json().catch(() => undefined), "");
+  if (/^(source|store)\./.test(told.code)) throw told;
+}
+
 /** The size of the whole content, from an answer that must be a part of it. */
-function totalOf(response: Response, url: string, host: string): number {
+function totalOf(response: Response, name: string, host: string): number {
   const { status } = response;
   if (status === 206) {
     const total = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
@@ -79,16 +93,16 @@ function totalOf(response: Response, url: string, host: string): number {
   if (status === 416 || (status === 200 && response.headers.get("content-length") === "0")) return 0;
   void response.body?.cancel();
   if (status === 404 || status === 410)
-    throw new PipelineError("source.not-found", `${host} has nothing at ${url} (${status})`);
+    throw new PipelineError("source.not-found", `${host} has nothing at ${name} (${status})`);
   if (status === 401 || status === 403)
-    throw new PipelineError("source.permission", `${host} does not let us read ${url} (${status})`);
+    throw new PipelineError("source.permission", `${host} does not let us read ${name} (${status})`);
   if (status < 300)
     throw new PipelineError(
       "source.no-ranges",
       `the server ${host} does not answer range requests; download the file and add it from disk, ` +
         `or serve it from a server that does`,
     );
-  throw new PipelineError("source.unreachable", `${host} answered ${status} for ${url}`);
+  throw new PipelineError("source.unreachable", `${host} answered ${status} for ${name}`);
 }
 
 /** At most `limit` bytes: a server may send more than it was asked for. */

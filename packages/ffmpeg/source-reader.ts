@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { access, open, stat } from "node:fs/promises";
 import { PipelineError, type SourceAddress } from "@gakuen/contracts";
-import { openHttpSource } from "./http-source.ts";
+import { openHttpSource, withoutQuery } from "./http-source.ts";
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -27,7 +27,7 @@ export async function openSource(
   const bytes =
     address.kind === "file" ? await openFile(address.path) : await openHttpSource(address.url, options.signal);
   if (bytes.size === 0) {
-    const name = address.kind === "file" ? address.path : address.url;
+    const name = address.kind === "file" ? address.path : withoutQuery(address.url);
     throw new PipelineError("source.empty", `${name} is empty: it has no bytes`);
   }
   return { ...bytes, fingerprint: () => fingerprintOf(bytes) };
@@ -36,13 +36,22 @@ export async function openSource(
 type Bytes = Omit<SourceReader, "fingerprint">;
 
 async function openFile(path: string): Promise<Bytes> {
+  const { size } = await statSourceFile(path);
+  return { size, read: (offset, length) => readFileRange(path, offset, length) };
+}
+
+/**
+ * Length and last change (milliseconds since 1970) of a file that can be a source.
+ * Errors: `source.not-found`, `source.permission`, `source.not-media` (a folder, a device).
+ */
+export async function statSourceFile(path: string): Promise<{ readonly size: number; readonly changedAt: number }> {
   try {
     const facts = await stat(path);
     if (facts.isDirectory())
       throw new PipelineError("source.not-media", `${path} is a folder; name the file in it that shall be added`);
     if (!facts.isFile()) throw new PipelineError("source.not-media", `${path} is not a regular file`);
     await access(path, constants.R_OK);
-    return { size: facts.size, read: (offset, length) => readFileRange(path, offset, length) };
+    return { size: facts.size, changedAt: Math.floor(facts.mtimeMs) };
   } catch (error) {
     throw fileError(path, error);
   }

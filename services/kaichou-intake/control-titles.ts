@@ -13,13 +13,15 @@ import {
   deleteTitle,
   getPlan,
   getTitle,
-  insertTitle,
+  insertTitleFrom,
   moveTitle,
   type Records,
+  setSourceVersion,
   setTitlePriority,
   type TitleRow,
 } from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
+import { isObjectUrl, parseObjectAddress } from "./object-address.ts";
 import { type ScheduleParts, scheduleEncode } from "./schedule-encode.ts";
 import { parseSource } from "./source-address.ts";
 import { nameFromSource, newTitleId } from "./title-name.ts";
@@ -29,16 +31,21 @@ export interface ControlParts {
   readonly engine: Engine;
   readonly store: ObjectStore;
   readonly log: Log;
+  /** Base URL at which other Kaichous reach this very one; undefined where there are no others. */
+  readonly ownUrl?: string | undefined;
 }
 
 const unfinished: readonly Exclude<TitleState, "ready">[] = ["waiting", "preparing", "encoding", "paused"];
 
 /** Takes a source in. The row is written first; if we die before the job is queued, the reconciler queues it. */
-export async function addTitle({ records, engine, log }: ControlParts, wish: AddTitle): Promise<TitleId> {
+export async function addTitle({ records, engine, log, ownUrl }: ControlParts, wish: AddTitle): Promise<TitleId> {
   const source = parseSource(wish.source);
   const name = wish.name ?? nameFromSource(source);
   const id = newTitleId(name);
-  await insertTitle(records, { id, name, source, settings: wish.settings, priority: wish.priority });
+  const object = isObjectUrl(wish.source) ? parseObjectAddress(wish.source).url : null;
+  const owner = source.kind === "file" ? (ownUrl ?? null) : null;
+  const title = { id, name, source, settings: wish.settings, priority: wish.priority };
+  await insertTitleFrom(records, title, { object, owner, version: null });
   await engine.addPrepare({ title: id }, { priority: wish.priority + 1 });
   log.info({ title: id, source: wish.source }, "title taken in");
   return id;
@@ -100,9 +107,23 @@ export async function retryTitle({ records, engine, log }: ControlParts, id: Tit
   // Left-overs first: a job of the old run would stand in the way of the new one's.
   await engine.cancelTitle(id);
   await engine.clearFailures(id);
+  // Whatever lies there now is looked at anew.
+  await setSourceVersion(records, id, null);
   await moveTitle(records, id, { from: ["failed", "cancelled"], to: "waiting" });
   await engine.addPrepare({ title: id }, { priority: row.priority + 1 });
   log.info({ title: id }, "title retried");
+}
+
+/** Fails a title whose source is not what was planned, or not there any more: no encoder can do anything about it. */
+export async function failLostSource(
+  { records, engine, log }: ControlParts,
+  id: TitleId,
+  { code, message }: PipelineError,
+): Promise<void> {
+  const error = { code, message };
+  if (!(await moveTitle(records, id, { from: ["waiting", "preparing", "encoding"], to: "failed", error }))) return;
+  log.error({ title: id, code }, `title failed: ${message}`);
+  await engine.cancelTitle(id);
 }
 
 /** Removes a title and every object of it. Interrupted, it is finished by the reconciler. */

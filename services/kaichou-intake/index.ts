@@ -1,4 +1,6 @@
+export { sourceFromKaichou, sourceInPlace, sourceNearby } from "./encoder-address.ts";
 export { createKaichou, type Kaichou, type KaichouDeps } from "./kaichou.ts";
+export { isObjectUrl } from "./object-address.ts";
 export { titleControlRoutes } from "./routes.ts";
-export { parseSource, showSource } from "./source-address.ts";
-export { sourceFromKaichou, sourceInPlace, sourceRoutes } from "./source-bytes.ts";
+export { parseSource } from "./source-address.ts";
+export { sourceRoutes } from "./source-bytes.ts";

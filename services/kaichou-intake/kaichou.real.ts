@@ -17,8 +17,8 @@ import {
   titleInEncoding,
   tools,
 } from "../kaikeishi-uploader/testing.ts";
+import { sourceInPlace } from "./encoder-address.ts";
 import { createKaichou, type Kaichou } from "./kaichou.ts";
-import { sourceInPlace } from "./source-bytes.ts";
 
 let parts: TestParts;
 let film: PlannedFilm;

@@ -1,19 +1,26 @@
-import type { AddTitle, ChangeTitle, TitleId } from "@gakuen/contracts";
-import type { Tokens } from "@gakuen/platform";
+import type { AddTitle, ChangeTitle, PipelineError, TitleId } from "@gakuen/contracts";
 import {
   type ControlParts,
   addTitle,
   cancelTitle,
   changeTitle,
+  failLostSource,
   pauseTitle,
   removeTitle,
   resumeTitle,
   retryTitle,
 } from "./control-titles.ts";
+import { objectOpener } from "./open-objects.ts";
 import { type PrepareParts, prepareTitle } from "./prepare-title.ts";
 import { reconcile, recordFailures } from "./reconcile.ts";
+import { watch, watchedPlace } from "./watch.ts";
+import type { WatchedPlace } from "./watched-place.ts";
 
-export type KaichouDeps = ControlParts & PrepareParts & { readonly tokens: Tokens };
+export type KaichouDeps = ControlParts &
+  Omit<PrepareParts, "openObjects"> & {
+    /** Folders and buckets whose films are taken in: paths, file:// and s3:// URLs. */
+    readonly watch?: readonly (string | WatchedPlace)[];
+  };
 
 export interface Kaichou {
   add(wish: AddTitle): Promise<TitleId>;
@@ -23,7 +30,12 @@ export interface Kaichou {
   cancel(id: TitleId): Promise<void>;
   retry(id: TitleId): Promise<void>;
   remove(id: TitleId): Promise<void>;
-  /** Begins to prepare titles and to keep queue and records in agreement, until the returned function is called. */
+  /** Fails a title whose source is not there any more as it was planned. */
+  sourceLost(id: TitleId, error: PipelineError): Promise<void>;
+  /**
+   * Begins to prepare titles, to keep queue and records in agreement and to watch places, until the returned function is
+   * called.
+   */
   start(): Promise<{ stop(): Promise<void> }>;
 }
 
@@ -32,7 +44,8 @@ const RECONCILE_EVERY_MS = 5000;
 const PREPARE_CONCURRENCY = 2;
 
 /** The president: collects sources, finds out what they are, and decides what they become. */
-export function createKaichou(deps: KaichouDeps): Kaichou {
+export function createKaichou(given: KaichouDeps): Kaichou {
+  const deps = { ...given, openObjects: objectOpener() };
   return {
     add: (wish) => addTitle(deps, wish),
     change: (id, change) => changeTitle(deps, id, change),
@@ -41,6 +54,7 @@ export function createKaichou(deps: KaichouDeps): Kaichou {
     cancel: (id) => cancelTitle(deps, id),
     retry: (id) => retryTitle(deps, id),
     remove: (id) => removeTitle(deps, id),
+    sourceLost: (id, error) => failLostSource(deps, id, error),
     async start() {
       const { engine, log } = deps;
       await reconcile(deps);
@@ -49,13 +63,18 @@ export function createKaichou(deps: KaichouDeps): Kaichou {
       });
       const turns = inTurn((error) => log.error({ err: error }, "reconciling failed; it is tried again"));
       const timer = setInterval(() => turns.run(() => reconcile(deps)), RECONCILE_EVERY_MS);
+      const watching = new AbortController();
+      const watches = (deps.watch ?? []).map((place) =>
+        watch(deps, typeof place === "string" ? watchedPlace(place) : place, watching.signal),
+      );
       const unsubscribe = engine.onFailure(() => turns.run(() => recordFailures(deps)));
       return {
         async stop() {
           clearInterval(timer);
+          watching.abort();
           unsubscribe();
           await worker.close();
-          await turns.idle();
+          await Promise.all([turns.idle(), ...watches]);
         },
       };
     },

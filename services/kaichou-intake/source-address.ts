@@ -1,9 +1,11 @@
 import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PipelineError, SourceAddress } from "@gakuen/contracts";
+import { isObjectUrl, parseObjectAddress, plainUrl } from "./object-address.ts";
 
 /**
- * What a person wrote, as an address: an absolute path, a file:// URL, or an http(s) URL.
+ * What a person wrote, as an address: an absolute path, a file:// URL, an http(s) URL, or s3://bucket/key, which becomes
+ * the object's plain web address ({@link parseObjectAddress} tells how it is read).
  * Errors: `usage.invalid`.
  */
 export function parseSource(text: string): SourceAddress {
@@ -13,9 +15,13 @@ export function parseSource(text: string): SourceAddress {
     if (parsed.success) return parsed.data;
     throw new PipelineError("usage.invalid", `${text} is not a valid URL`);
   }
+  if (isObjectUrl(text)) return { kind: "http", url: plainUrl(parseObjectAddress(text)) };
   if (scheme === "file") return { kind: "file", path: pathOfUrl(text) };
   if (scheme)
-    throw new PipelineError("usage.invalid", `${scheme}:// sources are not supported; use a path, http:// or https://`);
+    throw new PipelineError(
+      "usage.invalid",
+      `${scheme}:// sources are not supported; use a path, http://, https:// or s3://`,
+    );
   if (!isAbsolute(text))
     throw new PipelineError("usage.invalid", `${text} is a relative path; give the full path on the server`);
   return { kind: "file", path: text };
@@ -30,6 +36,3 @@ function pathOfUrl(url: string): string {
     });
   }
 }
-
-/** The address as a person would write it. */
-export const showSource = (source: SourceAddress): string => (source.kind === "file" ? source.path : source.url);

@@ -5,7 +5,8 @@ import { createHttpServer, createTokens, type HttpServer, listen } from "@gakuen
 import { insertTitle } from "@gakuen/records";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestParts, type TestParts } from "../kaikeishi-uploader/testing.ts";
-import { sourceFromKaichou, sourceRoutes } from "./source-bytes.ts";
+import { sourceFromKaichou } from "./encoder-address.ts";
+import { sourceRoutes } from "./source-bytes.ts";
 
 let parts: TestParts;
 let server: HttpServer;
