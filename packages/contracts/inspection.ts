@@ -44,7 +44,10 @@ export const InspectedAudio = z.object({
   label: z.string().nullable(),
   default: z.boolean(),
   start: seconds,
+  /** As the container declares it. */
   duration: seconds.nullable(),
+  /** Where the last packet ends, by its own time, seconds from the container's start time; null where that is unknown. */
+  end: seconds.nullable(),
   bitrate: z.number().int().nullable(),
 });
 export type InspectedAudio = z.infer<typeof InspectedAudio>;

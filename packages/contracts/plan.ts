@@ -131,6 +131,12 @@ export const AudioChunk = z.object({
   startPacket: count.describe("First packet of the track."),
   endPacket: positive.describe("Packet after the last one."),
   preroll: count.describe("Packets that are encoded before startPacket and dropped."),
+  padding: count
+    .optional()
+    .describe(
+      "Samples by which the source's sound ends before the chunk does. Silence follows it, by hardly more than that: " +
+        "an encoder that lacks more has not read the whole source, and fails. Left out where the end is not known.",
+    ),
 });
 export type AudioChunk = z.infer<typeof AudioChunk>;
 

@@ -14,6 +14,8 @@ const LOOKAHEAD_PACKETS = 3;
 /** Decoders (MP3's bit reservoir, Opus' convergence) and the resampler run at least this long before the first sample. */
 const WARM_UP_SECONDS = 1;
 const SEEK_MARGIN_SECONDS = 0.5;
+/** How much less sound than its packets promise a whole source may give: decoders and clocks differ by that much. */
+const TOLERANCE_SECONDS = 0.25;
 
 /**
  * ffmpeg's arguments for one chunk of audio: packets [startPacket − preroll, endPacket) and a few more, as a CMAF track
@@ -73,10 +75,19 @@ function soundFilters(job: AudioJob, span: SampleSpan, encoder: AudioJob["tracks
     "aresample=async=1:first_pts=0",
     `aresample=${encoder.sampleRate}`,
     `aformat=sample_fmts=fltp:sample_rates=${encoder.sampleRate}:channel_layouts=${encoder.channelLayout}`,
-    `apad=whole_len=${span.end}`,
+    `apad=${silence(job, span, encoder.sampleRate)}`,
     `atrim=start_sample=${span.first}:end_sample=${span.end}`,
     "asetpts=N",
   ].join(",");
+}
+
+/**
+ * No more silence than the plan knows of: ffmpeg ends without an error where a source ends too early, and what it lacks
+ * must be missing in the output, where it is counted.
+ */
+function silence({ chunk }: AudioJob, span: SampleSpan, sampleRate: number): string {
+  if (chunk.padding === undefined) return `whole_len=${span.end}`;
+  return `pad_len=${chunk.padding + LOOKAHEAD_PACKETS * PACKET + Math.round(TOLERANCE_SECONDS * sampleRate)}`;
 }
 
 /**

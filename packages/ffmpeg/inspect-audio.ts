@@ -1,6 +1,9 @@
-import type { InspectedAudio } from "@gakuen/contracts";
+import type { InspectedAudio, SourceAddress } from "@gakuen/contracts";
+import type { Mp4Index } from "@gakuen/media";
 import { languageTag } from "./language-tag.ts";
+import { scanPackets } from "./packet-scan.ts";
 import type { ProbedStream } from "./probe.ts";
+import type { Tools } from "./tools.ts";
 
 const usualLayouts: Readonly<Record<number, string>> = {
   1: "mono",
@@ -13,8 +16,27 @@ const usualLayouts: Readonly<Record<number, string>> = {
   8: "7.1",
 };
 
-/** What the planner needs of a sound stream, or null when it cannot be decoded. Times count from `containerStart`. */
-export function inspectAudio(stream: ProbedStream, containerStart: number): InspectedAudio | null {
+export interface AudioQuestion {
+  readonly address: SourceAddress;
+  readonly stream: ProbedStream;
+  /** The container's tables, where it has some that can be read. */
+  readonly index: Mp4Index | null;
+  /** The container's start time and length in seconds; null where the header does not say. */
+  readonly containerStart: number;
+  readonly containerDuration: number | null;
+  readonly seekable: boolean;
+  /** There is no picture: all packets may be read, they are few. */
+  readonly soundOnly: boolean;
+  readonly tools: Tools;
+  readonly signal: AbortSignal;
+}
+
+/** How much of a source's end is read to find its last packet of sound. */
+const TAIL_SECONDS = 5;
+
+/** What the planner needs of a sound stream, or null when it cannot be decoded. Errors: those of the probes. */
+export async function inspectAudio(question: AudioQuestion): Promise<InspectedAudio | null> {
+  const { stream, containerStart } = question;
   const { sample_rate: sampleRate, channels = 0, codec_name: codec } = stream;
   if (codec === undefined || sampleRate === null || sampleRate <= 0 || channels <= 0) return null;
   return {
@@ -28,8 +50,42 @@ export function inspectAudio(stream: ProbedStream, containerStart: number): Insp
     default: stream.disposition.default,
     start: (stream.start_time ?? containerStart) - containerStart,
     duration: stream.duration ?? clockTime(tag(stream, "DURATION")),
+    end: await lastEnd(question),
     bitrate: stream.bit_rate ?? numberOrNull(tag(stream, "BPS")),
   };
+}
+
+/**
+ * The end of the last packet, from the index or by reading the source's tail. A declared length is not believed: the
+ * encoder takes sound that is missing before this end for a source that was cut off.
+ */
+async function lastEnd(question: AudioQuestion): Promise<number | null> {
+  const { stream, index, containerStart, containerDuration, seekable, soundOnly } = question;
+  const track = index?.tracks.find((one) => one.stream === stream.index && one.handler === "soun");
+  const lastTime = track?.presentationTimes.at(-1);
+  if (track !== undefined && lastTime !== undefined)
+    return (lastTime + track.lastDuration) / track.timescale - containerStart;
+  const tailStart = containerStart + (containerDuration ?? 0) - TAIL_SECONDS;
+  const tail = seekable && tailStart > 0 ? await scannedEnd(question, `${tailStart}%`) : null;
+  if (tail !== null) return tail;
+  // Sound that ends long before the picture, or a container without an index: all packets, where they are near.
+  if (question.address.kind === "http" || !(seekable || soundOnly)) return null;
+  return scannedEnd(question);
+}
+
+async function scannedEnd(
+  { address, stream, containerStart, tools, signal }: AudioQuestion,
+  intervals?: string,
+): Promise<number | null> {
+  const tick = stream.time_base;
+  const scanned = await scanPackets(address, stream.index, {
+    tools,
+    signal,
+    ...(intervals === undefined ? {} : { intervals }),
+  });
+  const last = scanned.times.at(-1);
+  if (last === undefined || tick === null) return null;
+  return ((last + scanned.lastDuration) * tick.num) / tick.den - containerStart;
 }
 
 /** Tags by any spelling: Matroska writes capitals, and appends a language to some. */

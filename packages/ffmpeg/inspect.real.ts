@@ -74,6 +74,16 @@ describe("inspection of what is there", () => {
     ]);
   });
 
+  test("finds where each sound ends by its packets", async () => {
+    const files = [fixtures.filmWithBeeps(10, "mp4"), fixtures.filmWithBeeps(10, "mkv")];
+    const sounds = (["m4a", "mp3", "flac"] as const).map((container) => fixtures.audioOnly(container));
+    for (const file of await Promise.all([...files, ...sounds])) {
+      const [sound] = (await inspect(file)).audio;
+      // One packet of MP3 and the encoder's own delay are the most that any of them is longer.
+      expect(Math.abs((sound?.end ?? 0) - 10), file).toBeLessThan(0.08);
+    }
+  });
+
   test("takes sound without a picture, a picture without sound, and no cover for a film", async () => {
     expect(await inspect(await fixtures.audioOnly())).toMatchObject({ video: null, audio: [{ codec: "aac" }] });
     expect(await inspect(await fixtures.noAudio())).toMatchObject({ video: { frames: 100 }, audio: [] });

@@ -58,7 +58,20 @@ export async function inspectSource(address: SourceAddress, options: InspectOpti
             containerDuration: format.duration,
           }),
         );
-  const audio = audioStreams.usable.map((stream) => inspectAudio(stream, containerStart)).filter((one) => one !== null);
+  const sounds = audioStreams.usable.map((stream) =>
+    inspectAudio({
+      address,
+      stream,
+      index: valueOf(index),
+      containerStart,
+      containerDuration: format.duration,
+      seekable,
+      soundOnly: videoStream === null,
+      tools,
+      signal,
+    }),
+  );
+  const audio = (await timed("audio", Promise.all(sounds))).filter((one) => one !== null);
   const ends = [measured?.video.end ?? 0, ...audio.map((one) => one.start + (one.duration ?? format.duration ?? 0))];
   const duration = Math.max(...ends);
   if (!(duration > 0)) throw new PipelineError("source.zero-duration", `${nameOf(address)} lasts no time at all`);

@@ -12,7 +12,13 @@ const PREROLL_PACKETS = 8;
 /** How long before its first sample a decoder is set off: covers a codec's own preroll and sparse container indexes. */
 const SEEK_LEAD_SECONDS = 2;
 
-export function audioChunks(track: AudioTrack, originMicroseconds: number, seekable: boolean): readonly AudioChunk[] {
+/** @param end of the source's sound in seconds from the container's start time; null where it is not known */
+export function audioChunks(
+  track: AudioTrack,
+  originMicroseconds: number,
+  seekable: boolean,
+  end: number | null,
+): readonly AudioChunk[] {
   const spans = [...segmentSpans(track)];
   const seconds = (ticks: number): number => ticks / track.timescale;
   const perChunk = seekable
@@ -40,6 +46,9 @@ export function audioChunks(track: AudioTrack, originMicroseconds: number, seeka
       startPacket,
       endPacket: to / track.sampleTicks,
       preroll,
+      ...(end === null
+        ? {}
+        : { padding: Math.max(0, to - Math.floor((end - originMicroseconds / 1e6) * track.timescale)) }),
     };
   });
 }

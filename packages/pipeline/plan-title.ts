@@ -61,7 +61,9 @@ export function planTitle(inspection: Inspection, settings: PlanSettings): { pla
           inspection.seekable,
         )
       : [];
-  const soundChunks = audioTracks.flatMap((track) => audioChunks(track, clock.originMicroseconds, inspection.seekable));
+  const soundChunks = audioTracks.flatMap((track, index) =>
+    audioChunks(track, clock.originMicroseconds, inspection.seekable, inspection.audio[index]?.end ?? null),
+  );
 
   const decided = {
     version: 1 as const,

@@ -48,6 +48,7 @@ export function inspected(
       default: index === 0,
       start: 0,
       duration: start + seconds,
+      end: start + seconds,
       bitrate: 128_000,
       ...track,
     })),

@@ -173,6 +173,17 @@ describe("an encoder", () => {
     await ffmpegGone(copy.path);
   });
 
+  test("of sound whose source was cut off after it was planned says so: nobody hears silence in its place", async () => {
+    const copy = await copyOf(film, parts);
+    await using file = await open(copy.path);
+    const { size } = await file.stat();
+    // The picture's last frames go with it; a film of sound alone has nothing else that would be missed.
+    await truncate(copy.path, Math.floor(size * 0.9));
+    const job = await chunkJob(parts, copy, await titleInEncoding(parts, copy), "a1-0");
+    await expect(encodeChunk(job, alone(), calmly())).rejects.toMatchObject({ code: "encode.incomplete" });
+    expect(await parts.kaikeishi.claim(job.ref, job.grant, never())).toMatchObject({ state: "open" });
+  });
+
   test("that loses its chunk to another ends ffmpeg", async () => {
     const { copy, held, job, ingest } = await begun();
     const lost = expect(encodeChunk(job, { ...alone(), ingest }, calmly())).rejects.toMatchObject({
