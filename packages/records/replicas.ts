@@ -140,6 +140,11 @@ export async function replicaFailed(
     .execute();
 }
 
+/** Gives a task back as if it had never been taken. */
+export async function releaseReplica(r: Records, task: ReplicaTask): Promise<void> {
+  await heldReplica(r, task).set({ lease: null, leased_until: null }).execute();
+}
+
 /** Forgets a plan of which nothing is left in the second store. */
 export async function forgetReplica(r: Records, task: ReplicaTask): Promise<void> {
   await r.db

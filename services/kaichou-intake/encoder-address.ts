@@ -13,7 +13,7 @@ const LONGEST_PRESIGNED_SECONDS = 7 * 24 * 60 * 60;
 export type EncoderAddress = (
   title: TitleId,
   source: SourceAddress,
-  object?: ObjectAddress | undefined,
+  object?: ObjectAddress,
 ) => Promise<SourceAddress>;
 
 const openBucket = bucketOpener();
