@@ -13,7 +13,7 @@ function keyFault(key: string): string | undefined {
   if (!key.isWellFormed()) return "it is not well-formed Unicode";
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `it is longer than ${MAX_KEY_BYTES} bytes`;
   // XML 1.0 §2.2, in which S3 and Azure list their keys, has no way to write them.
-  if (/[\u0000-\u001f\u007f\ufffe\uffff]/.test(key)) return "it has a control character";
+  if (/[\p{Cc}\ufffe\uffff]/u.test(key)) return "it has a control character";
   if (key.includes("\\")) return "it has a backslash";
   if (key.startsWith("/")) return "it begins with a slash";
   const names = key.split("/");

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { PipelineError } from "@gakuen/contracts";
+import { openAzureStore } from "./azure-store.ts";
 import { openFileStore } from "./fs-store.ts";
 import type { ObjectStore } from "./port.ts";
 import { openS3Store } from "./s3-store.ts";
@@ -14,6 +15,7 @@ const openers: Readonly<Record<string, (url: URL) => Promise<ObjectStore>>> = {
   },
   "s3:": async (url) => await openS3Store(url),
   "gs:": async (url) => await openS3Store(url),
+  "azure:": async (url) => await openAzureStore(url),
 };
 
 const supported = Object.keys(openers)
@@ -21,8 +23,9 @@ const supported = Object.keys(openers)
   .join(", ");
 
 /**
- * Opens the store that `url` names: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`. Errors: `config.invalid` for a URL that names none, and those
- * of the store itself.
+ * Opens the store that `url` names: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`,
+ * `azure://account/container/prefix`; docs/storage.md has their parameters and credentials. Errors: `config.invalid`
+ * for a URL that names none, and those of the store itself.
  */
 export async function openStore(url: string): Promise<ObjectStore> {
   const refuse = (why: string, cause?: unknown): PipelineError =>

@@ -6,6 +6,7 @@ export interface ObjectInfo {
   readonly bytes: number;
   /** Names the object's content as far as the store can tell, without quotes: the same until it is put again. */
   readonly etag: string;
+  /** By the store's clock; right after a put it may be by ours. */
   readonly modified: Date;
 }
 
@@ -52,7 +53,8 @@ export interface ObjectStore {
   put(key: string, body: ObjectBody, options?: PutOptions): Promise<ObjectInfo>;
   /**
    * As `put`, but an object that is there stays. Of many that put one key at once exactly one has `stored: true`, and
-   * `object` is the winner's for all of them. The body is read to its end in any case.
+   * `object` is the winner's for all of them. The body is read to its end in any case. Where a store has no conditional
+   * put of its own (docs/storage.md), that holds within one process; nothing may depend on more.
    */
   putIfAbsent(key: string, body: ObjectBody, options?: PutOptions): Promise<{ stored: boolean; object: ObjectInfo }>;
   /**
@@ -69,7 +71,8 @@ export interface ObjectStore {
   presignGet(key: string, options: PresignOptions): Promise<string | undefined>;
   /**
    * All objects whose keys begin with `prefix` (a plain string: `a/b` finds `a/b/1` and `a/bc`), in the order of
-   * their keys' UTF-8 bytes. Objects that come or go meanwhile may be missed.
+   * their keys' UTF-8 bytes (Azure: of their UTF-16 units, which differs only for characters beyond U+FFFF). Objects
+   * that come or go meanwhile may be missed.
    */
   list(prefix: string): AsyncIterable<ObjectInfo>;
   /** Removes an object; one that is not there is fine. */

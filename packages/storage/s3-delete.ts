@@ -1,7 +1,7 @@
 import { DeleteObjectsCommand } from "@aws-sdk/client-s3";
 import { PipelineError } from "@gakuen/contracts";
 import type { ObjectInfo } from "./port.ts";
-import { requestTimeout } from "./s3-client.ts";
+import { requestTimeout } from "./request-timeout.ts";
 import type { S3Requests } from "./s3-requests.ts";
 
 /** The most that one request may name. */

@@ -7,12 +7,11 @@ import {
 } from "@aws-sdk/client-s3";
 import type { BodyPart } from "./body-parts.ts";
 import type { PutOptions } from "./port.ts";
-import { requestTimeout } from "./s3-client.ts";
+import { requestTimeout } from "./request-timeout.ts";
 import { isConditionFailed } from "./s3-errors.ts";
 import type { S3Requests } from "./s3-requests.ts";
+import { type IncomingBody, sendParts } from "./send-parts.ts";
 
-/** Parts of one object that are sent at a time; while a part fills only one is. */
-const IN_FLIGHT = 2;
 /** Stores that put the object together from its parts only now need a while. */
 const COMPLETE_MS = 30_000;
 
@@ -43,30 +42,9 @@ export class S3Multipart implements AsyncDisposable {
     return new S3Multipart(requests, key, UploadId ?? "");
   }
 
-  /**
-   * Sends all parts, `first` and those that come from `others`, and gives their number of bytes. A part that fails ends
-   * the others through `failure`, which must end the waiting for more parts too.
-   */
-  async send(first: BodyPart, others: AsyncIterable<BodyPart>, failure: AbortController): Promise<number> {
-    const sending = new Set<Promise<void>>();
-    let bytes = 0;
-    const begin = async (part: BodyPart): Promise<void> => {
-      bytes += part.bytes.byteLength;
-      const sent = this.#sendPart(part, failure.signal)
-        .catch((error: unknown) => failure.abort(error))
-        .finally(() => sending.delete(sent));
-      sending.add(sent);
-      if (sending.size >= IN_FLIGHT) await Promise.race(sending);
-    };
-    try {
-      await begin(first);
-      for await (const part of others) await begin(part);
-    } catch (error) {
-      failure.abort(error);
-    }
-    await Promise.all(sending);
-    failure.signal.throwIfAborted();
-    return bytes;
+  /** Sends all parts of the body and gives their number of bytes. */
+  async send(incoming: IncomingBody): Promise<number> {
+    return await sendParts(incoming, (part, signal) => this.#sendPart(part, signal));
   }
 
   async #sendPart(part: BodyPart, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import type { S3Client } from "@aws-sdk/client-s3";
-import { createS3Client, requestTimeout } from "./s3-client.ts";
+import { requestTimeout } from "./request-timeout.ts";
+import { createS3Client } from "./s3-client.ts";
 import { s3Error } from "./s3-errors.ts";
 import type { S3Location } from "./s3-location.ts";
 import { StoreGate } from "./store-gate.ts";

@@ -1,6 +1,7 @@
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Ceph, cephMissing, startCeph } from "../../test/servers/ceph.ts";
+import { describePutIfAbsent } from "./contract/put-if-absent.ts";
 import { describeObjectStore } from "./contract-suite.ts";
 import type { ObjectStore } from "./port.ts";
 import { openS3Store } from "./s3-store.ts";
@@ -8,14 +9,31 @@ import { openS3Store } from "./s3-store.ts";
 const missing = await cephMissing();
 if (missing !== undefined) console.warn(`S3 is not tested here: ${missing}`);
 
+const bucket = "media";
+const bytes = new TextEncoder().encode("some bytes");
+
 describe.skipIf(missing !== undefined)("On a real Ceph", () => {
   let ceph: Ceph;
   let client: S3Client;
-  const bucket = "media";
+  const before = { ...process.env };
 
-  const environment = (): Record<string, string> => ({ AWS_ENDPOINT_URL_S3: ceph.endpoint });
-  const open = async (options: { conditionalPut?: boolean } = {}): Promise<ObjectStore> =>
-    await openS3Store(new URL(`s3://${bucket}/some/prefix`), environment(), options);
+  async function open(
+    url = `s3://${bucket}/some/prefix`,
+    options: { conditionalPut?: boolean } = {},
+  ): Promise<ObjectStore> {
+    return await openS3Store(new URL(url), { AWS_ENDPOINT_URL_S3: ceph.endpoint }, options);
+  }
+
+  async function openForSuite(conditionalPut: boolean): Promise<{ store: ObjectStore } & AsyncDisposable> {
+    const store = await open(undefined, { conditionalPut });
+    return {
+      store,
+      async [Symbol.asyncDispose]() {
+        const { Uploads: left } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+        expect(left ?? []).toEqual([]);
+      },
+    };
+  }
 
   beforeAll(async () => {
     ceph = await startCeph();
@@ -25,8 +43,92 @@ describe.skipIf(missing !== undefined)("On a real Ceph", () => {
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
   });
   afterAll(async () => {
+    process.env = before;
+    client.destroy();
     await ceph[Symbol.asyncDispose]();
   });
 
-  describeObjectStore("The S3 store", async () => ({ store: await open(), [Symbol.asyncDispose]: async () => {} }));
+  describeObjectStore("The S3 store", async () => await openForSuite(true));
+
+  describeObjectStore("An S3 store without conditional puts", async () => await openForSuite(false), [
+    describePutIfAbsent,
+  ]);
+
+  test("an object that is put if absent in parts is stored once", async () => {
+    const store = await open();
+    const large = async function* (text: string): AsyncGenerator<Uint8Array> {
+      for (let part = 0; part < 10; part++) yield Buffer.alloc(1024 * 1024, text);
+    };
+    const results = await Promise.all(
+      Array.from({ length: 3 }, async (_, i) => await store.putIfAbsent("large", large(`writer ${i} `))),
+    );
+    expect(results.filter((result) => result.stored)).toHaveLength(1);
+    expect(new Set(results.map((result) => result.object.etag)).size).toBe(1);
+    await store.delete("large");
+  });
+
+  test("stores under other prefixes of the bucket do not see each other's objects", async () => {
+    const [a, b] = [await open(`s3://${bucket}/a`), await open(`s3://${bucket}/ab`)];
+    await a.put("key", bytes);
+    expect(await b.stat("key")).toBeUndefined();
+    expect(await b.deletePrefix("key")).toBe(0);
+    expect(await a.deletePrefix("key")).toBe(1);
+  });
+
+  test("more objects than one answer lists are all listed and all deleted", async () => {
+    const store = await open();
+    const names = Array.from({ length: 1010 }, (_, i) => `many/${String(i).padStart(4, "0")}`);
+    await Promise.all(names.map(async (name) => await store.put(name, bytes)));
+    const listed: string[] = [];
+    for await (const { key } of store.list("many/")) listed.push(key);
+    expect(listed).toEqual(names);
+    expect(await store.deletePrefix("many/")).toBe(1010);
+    expect(await store.deletePrefix("many/")).toBe(0);
+  });
+
+  test("a bucket that is not there is told by its name", async () => {
+    const opening = open("s3://nowhere/prefix");
+    await expect(opening).rejects.toMatchObject({ code: "config.invalid" });
+    await expect(opening).rejects.toThrow(`no bucket "nowhere" at ${ceph.endpoint}`);
+  });
+
+  test("a wrong key is told", async () => {
+    const store = await open();
+    process.env["AWS_SECRET_ACCESS_KEY"] = "wrong";
+    try {
+      const opening = open();
+      await expect(opening).rejects.toMatchObject({ code: "config.invalid" });
+      await expect(opening).rejects.toThrow("do not allow it");
+    } finally {
+      process.env["AWS_SECRET_ACCESS_KEY"] = ceph.secretAccessKey;
+    }
+    expect(await store.stat("nothing")).toBeUndefined();
+  });
+
+  test("a store that is frozen is told of, then answered for at once, and used again when it wakes", async () => {
+    const store = await open();
+    await store.put("frozen", bytes);
+    process.kill(ceph.pids.rgw, "SIGSTOP");
+    try {
+      const lookups = await Promise.allSettled(Array.from({ length: 5 }, async () => await store.stat("frozen")));
+      for (const lookup of lookups) {
+        expect(lookup).toMatchObject({ status: "rejected", reason: { code: "store.unavailable" } });
+      }
+      await expect(store.put("frozen", bytes)).rejects.toThrow("tried again every second");
+    } finally {
+      process.kill(ceph.pids.rgw, "SIGCONT");
+    }
+    await expect.poll(async () => await store.stat("frozen"), { timeout: 10_000 }).toMatchObject({ bytes: 10 });
+  });
+
+  test("what was stored outlives a crash of the store", async () => {
+    const store = await open();
+    await store.put("durable", bytes);
+    await ceph.killHard();
+    await expect(store.put("other", bytes)).rejects.toMatchObject({ code: "store.unavailable", retry: true });
+    await ceph.restart();
+    await expect.poll(async () => await store.stat("durable"), { timeout: 30_000 }).toMatchObject({ bytes: 10 });
+    await store.put("other", bytes);
+    expect(await store.deletePrefix("other")).toBe(1);
+  });
 });

@@ -8,20 +8,20 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { Readable } from "node:stream";
-import { type BodyPart, bodyParts } from "./body-parts.ts";
 import { checkKey, checkPrefix, checkPrefixToDelete, INCOMING } from "./key.ts";
 import { KeyTurns } from "./key-turns.ts";
-import { notFound } from "./not-found.ts";
+import { notFound, vanished } from "./not-found.ts";
 import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOptions } from "./port.ts";
 import { checkExpiry } from "./presign-expiry.ts";
 import { clampRange } from "./range.ts";
-import { requestTimeout } from "./s3-client.ts";
+import { requestTimeout } from "./request-timeout.ts";
 import { canPutIfAbsent } from "./s3-conditional.ts";
 import { deleteObjects } from "./s3-delete.ts";
 import { isConditionFailed, isNoSuchObject, s3Answer } from "./s3-errors.ts";
 import { type S3Location, s3Location } from "./s3-location.ts";
 import { S3Multipart } from "./s3-multipart.ts";
 import { S3Requests } from "./s3-requests.ts";
+import { receiveBody } from "./send-parts.ts";
 import { storeBody } from "./store-body.ts";
 
 type PutOnce = Awaited<ReturnType<ObjectStore["putIfAbsent"]>>;
@@ -51,10 +51,11 @@ class S3Store implements ObjectStore {
 
   async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
     checkKey(key);
-    return await this.#receive(body, options, async (first, others, failure) => {
+    return await receiveBody(this.#requests.gate, body, options.signal, async (incoming) => {
+      const { first } = incoming;
       if (first.last) return await this.#putWhole(key, first.bytes, options);
       await using upload = await S3Multipart.begin(this.#requests, key, options);
-      const bytes = await upload.send(first, others, failure);
+      const bytes = await upload.send(incoming);
       const ETag = await upload.complete(options.signal, { ifAbsent: false });
       return describe(key, bytes, { ETag });
     });
@@ -62,14 +63,15 @@ class S3Store implements ObjectStore {
 
   async putIfAbsent(key: string, body: ObjectBody, options: PutOptions = {}): Promise<PutOnce> {
     checkKey(key);
-    return await this.#receive(body, options, async (first, others, failure) => {
+    return await receiveBody(this.#requests.gate, body, options.signal, async (incoming) => {
+      const { first } = incoming;
       const conditional = await this.#conditional();
       if (first.last && conditional) return await this.#putOnce(key, first.bytes, options);
       if (first.last) {
         return await this.#unlessThere(key, async () => await this.#putWhole(key, first.bytes, options));
       }
       await using upload = await S3Multipart.begin(this.#requests, key, options);
-      const bytes = await upload.send(first, others, failure);
+      const bytes = await upload.send(incoming);
       return await this.#unlessThere(key, async () => {
         const ETag = await upload.complete(options.signal, { ifAbsent: conditional });
         return ETag === undefined ? undefined : describe(key, bytes, { ETag });
@@ -157,26 +159,6 @@ class S3Store implements ObjectStore {
     return await deleteObjects(this.#requests, this.list(prefix));
   }
 
-  /** Gives the body's first part and the others to `upload`, when it is the turn of a body of unknown length. */
-  async #receive<T>(
-    body: ObjectBody,
-    { signal }: PutOptions,
-    upload: (first: BodyPart, others: AsyncIterable<BodyPart>, failure: AbortController) => Promise<T>,
-  ): Promise<T> {
-    const receive = async (): Promise<T> => {
-      const failure = new AbortController();
-      const parts = bodyParts(body, AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]));
-      try {
-        const first = await parts.next();
-        // There is always a part, if an empty one.
-        return await upload(first.value as BodyPart, parts, failure);
-      } finally {
-        await parts.return();
-      }
-    };
-    return body instanceof Uint8Array ? await receive() : await this.#requests.gate.stream(signal, receive);
-  }
-
   async #putWhole(key: string, bytes: Uint8Array, options: PutOptions): Promise<ObjectInfo> {
     const object = await this.#putObject(key, bytes, options, {});
     return describe(key, bytes.byteLength, object ?? {});
@@ -231,7 +213,7 @@ class S3Store implements ObjectStore {
       const object = await put();
       if (object !== undefined) return { stored: true, object };
       const winner = await this.stat(key);
-      if (winner === undefined) throw notFound(key);
+      if (winner === undefined) throw vanished(key);
       return { stored: false, object: winner };
     });
   }
