@@ -1,0 +1,266 @@
+import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { folderChecksums } from "../e2e/folder-checksums.ts";
+import { gakuen, temporaryFolder } from "../e2e/gakuen-process.ts";
+import { numberedVideo } from "../fixtures/index.ts";
+import { cephMissing } from "../servers/ceph.ts";
+import { ClusterOfHosts, serviceNames } from "./cluster.ts";
+import {
+  cut,
+  databaseAway,
+  databaseKilled,
+  degraded,
+  type Fault,
+  frozen,
+  killed,
+  moody,
+  storeKilled,
+  wrongClock,
+} from "./faults.ts";
+import { networkMissing } from "./network.ts";
+
+/**
+ * Gakuen on many hosts, and what happens to clusters. While faults strike one after another titles are being encoded;
+ * each must complete with exactly the objects of an undisturbed run. `GAKUEN_TEST_CHAOS=long` tries everything, with at
+ * least 100 kills; else each kind once.
+ */
+
+const long = process.env["GAKUEN_TEST_CHAOS"] === "long";
+const SECONDS = 60;
+const settings = { preset: "medium" as const, rungs: [360, 240] };
+
+const shortFaults: readonly Fault[] = [
+  killed("otetsudai-1"),
+  killed("kaikeishi-1"),
+  frozen("otetsudai-2"),
+  killed("kaichou-1"),
+  databaseKilled,
+  cut("otetsudai-1", "front"),
+  killed("shoki-1"),
+  moody("errors", 5),
+  moody("full", 5),
+  storeKilled,
+  wrongClock("otetsudai-2", 5),
+  databaseAway(6),
+];
+
+const pairs = [
+  ...(["otetsudai-1", "otetsudai-2"] as const).flatMap((name) => [cut(name, "front"), cut(name, "database")]),
+  ...(["kaichou-1", "kaikeishi-1", "shoki-1", "kaikeishi-2"] as const).flatMap((name) => [
+    cut(name, "database"),
+    cut(name, "store"),
+    cut(name, "front"),
+  ]),
+  cut("otetsudai-1", "kaichou-1"),
+];
+
+/** One kill after another of every kind of process, in random order, with everything else between them. */
+function longFaults(random: () => number): readonly Fault[] {
+  const everyKill = [...serviceNames.map(killed), databaseKilled, storeKilled];
+  const kills = Array.from({ length: 11 }, () => shuffled(everyKill, random)).flat();
+  const others = [
+    ...pairs,
+    frozen("otetsudai-1"),
+    frozen("otetsudai-2"),
+    frozen("kaikeishi-1"),
+    frozen("kaichou-2"),
+    degraded(100, 2, 15),
+    moody("errors", 15),
+    moody("slow", 15),
+    moody("full", 15),
+    wrongClock("otetsudai-1", 7),
+    wrongClock("kaikeishi-1", -7),
+    wrongClock("kaichou-1", 7),
+    wrongClock("shoki-1", -7),
+    databaseAway(60),
+  ];
+  return shuffled([...kills, ...others], random);
+}
+
+interface Outcome {
+  readonly fault: string;
+  /** Chunks that were begun again from then until the next fault. */
+  repeated: number;
+  /** From when all was there again until the next segment was stored; the title's last moments have none. */
+  readonly recoveredMs: number | undefined;
+}
+
+const missing = (await networkMissing()) ?? (await cephMissing());
+
+describe.skipIf(missing !== undefined)(`many hosts${missing ? ` (skipped: ${missing})` : ""}`, () => {
+  const seed = Number(process.env["GAKUEN_TEST_SEED"] ?? Date.now() % 1_000_000);
+  const random = seeded(seed);
+  const faults = long ? longFaults(random) : shortFaults;
+  const outcomes: Outcome[] = [];
+  /** Of the chunks of the title under way that were begun again, how many are counted already. */
+  let attributed = 0;
+  let cluster: ClusterOfHosts;
+  let source: string;
+  let expected: Record<string, string>;
+
+  beforeAll(async () => {
+    source = await numberedVideo({
+      rate: "24",
+      frames: 24 * SECONDS,
+      size: { width: 640, height: 360 },
+      sound: { codec: "aac", sampleRate: 48_000, signal: "sweep", seconds: SECONDS },
+    });
+    await using folder = await temporaryFolder();
+    const flags = ["--preset", settings.preset, "--rungs", settings.rungs.join(",")];
+    const alone = await gakuen(["encode", source, "--out", folder.path, ...flags]);
+    expect(alone).toMatchObject({ code: 0 });
+    expected = await folderChecksums(folder.path);
+    cluster = await ClusterOfHosts.start();
+  }, 400_000);
+  afterAll(() => cluster?.[Symbol.asyncDispose](), 60_000);
+
+  test(`${faults.length} faults: every title completes with the objects of an undisturbed run`, {
+    timeout: long ? 7_200_000 : 420_000,
+    retry: 0,
+  }, async () => {
+    console.log(`seed ${seed}`);
+    const waiting = [...faults];
+    const ids: string[] = [];
+    while (waiting.length > 0) {
+      const id = await cluster.add({ source, settings });
+      ids.push(id);
+      while (waiting.length > 0 && (await underWay(id))) {
+        await delay(random() * 2000);
+        const [fault] = waiting;
+        if (!fault || !(await atWork(fault, id))) continue;
+        waiting.shift();
+        await attribute(id);
+        outcomes.push(await strike(fault, id));
+      }
+      await untilReady(id);
+      await attribute(id);
+      attributed = 0;
+      await verify(id);
+    }
+    console.table(summary(outcomes));
+    // Nothing but the titles' objects, and nothing works any more.
+    const keys = (await Array.fromAsync(cluster.store.list(""))).map(({ key }) => key);
+    expect(keys.filter((key) => !ids.some((id) => key.startsWith(`titles/${id}/`)))).toEqual([]);
+    for (const name of serviceNames) expect([name, await cluster.services[name].kill()]).toEqual([name, []]);
+
+    for (const { fault, repeated, recoveredMs = 0 } of outcomes) {
+      if (faults.find(({ name }) => name === fault)?.encoder) expect([fault, repeated <= 1]).toEqual([fault, true]);
+      expect([fault, "recovers within 10 s", recoveredMs <= 10_000]).toEqual([fault, "recovers within 10 s", true]);
+    }
+  });
+
+  /** False when the title is done before the encoder that is to be hit has a chunk in hand. */
+  async function atWork({ encoder }: Fault, id: string): Promise<boolean> {
+    if (!encoder) return true;
+    while ((await cluster.services[encoder].host.pids()).length < 2) {
+      if (!(await underWay(id))) return false;
+      await delay(100);
+    }
+    return true;
+  }
+
+  /** Counts what was begun again since the last time to the fault that struck last. */
+  async function attribute(id: string): Promise<void> {
+    const { repeated } = await counts(id);
+    const last = outcomes.at(-1);
+    if (last) last.repeated += repeated - attributed;
+    attributed = repeated;
+  }
+
+  async function strike(fault: Fault, id: string): Promise<Outcome> {
+    await fault.strike(cluster);
+    const backAt = performance.now();
+    const stored = (await counts(id)).stored;
+    let recoveredMs: number | undefined;
+    while (recoveredMs === undefined && (await underWay(id)) && performance.now() - backAt < 60_000) {
+      if ((await counts(id)).stored > stored) recoveredMs = performance.now() - backAt;
+      else await delay(100);
+    }
+    const then = recoveredMs === undefined ? "the title was done" : `next segment after ${Math.round(recoveredMs)} ms`;
+    console.log(`${fault.name}: ${then}`);
+    return { fault: fault.name, repeated: 0, recoveredMs };
+  }
+
+  async function counts(id: string): Promise<{ stored: number; repeated: number }> {
+    for (;;) {
+      try {
+        const [row] = await cluster.database.query<{ stored: number; repeated: number }>(
+          `select (select count(*)::integer from gakuen.receipts where title = $1) as stored,
+             (select coalesce(sum(attempt - 1), 0)::integer from gakuen.claims where title = $1) as repeated`,
+          [id],
+        );
+        if (row) return row;
+      } catch {
+        // The database is away.
+      }
+      await delay(200);
+    }
+  }
+
+  async function underWay(id: string): Promise<boolean> {
+    for (;;) {
+      const title = await cluster.title(id);
+      if (title?.state === "failed") throw new Error(`${id} failed: ${title.error?.message}`);
+      if (title) return title.state !== "ready";
+      await delay(200);
+    }
+  }
+
+  async function untilReady(id: string): Promise<void> {
+    const giveUp = Date.now() + 180_000;
+    while (await underWay(id)) {
+      if (Date.now() > giveUp) {
+        const logs = Object.entries(cluster.services).map(([name, { log }]) => `--- ${name}\n${log.slice(-3000)}`);
+        throw new Error(`${id} does not become ready\n${logs.join("\n")}`);
+      }
+      await delay(200);
+    }
+  }
+
+  /** Every object is there, once, with the bytes of the undisturbed run, and no other. */
+  async function verify(id: string): Promise<void> {
+    const plan = (await cluster.title(id))?.plan ?? "";
+    const prefix = `titles/${id}/${plan}/`;
+    const found: Record<string, string> = {};
+    for await (const { key } of cluster.store.list(`titles/${id}/`)) {
+      const hash = createHash("sha256");
+      for await (const bytes of (await cluster.store.get(key)).body) hash.update(bytes);
+      found[key.slice(prefix.length)] = hash.digest("hex");
+    }
+    expect(found).toEqual(expected);
+  }
+});
+
+function summary(outcomes: readonly Outcome[]) {
+  const names = [...new Set(outcomes.map(({ fault }) => fault))];
+  return names.map((fault) => {
+    const own = outcomes.filter((outcome) => outcome.fault === fault);
+    const recovered = own.flatMap(({ recoveredMs }) => (recoveredMs === undefined ? [] : [recoveredMs]));
+    return {
+      fault,
+      tried: own.length,
+      survived: own.length,
+      "chunks encoded again": own.reduce((sum, { repeated }) => sum + repeated, 0),
+      "longest recovery (s)": recovered.length > 0 ? Math.round(Math.max(...recovered) / 100) / 10 : "–",
+    };
+  });
+}
+
+function shuffled<T>(list: readonly T[], random: () => number): T[] {
+  return list
+    .map((item) => ({ item, order: random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ item }) => item);
+}
+
+/** Random numbers that a seed repeats (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
