@@ -47,8 +47,7 @@ export async function openEncoderFoundation(
       "an encoder of its own needs GAKUEN_QUEUE_URL or GAKUEN_DATABASE_URL: the address of the queue it takes chunks from",
     );
   const tools = await configuredTools(config);
-  // One is enough for the few words per chunk, and with a hundred encoders one is what the database can give.
-  const engine = await openEngine({ url, log, maxConnections: 1 });
+  const engine = await openEngine({ url, log, worksOnly: true });
   return { engine, tools, [Symbol.asyncDispose]: () => engine.close() };
 }
 

@@ -25,8 +25,7 @@ export interface BackendOptions {
   readonly url: string;
   /** The queue's own name there: a schema of PostgreSQL, a prefix of Redis' keys. */
   readonly namespace: string;
-  /** Connections to PostgreSQL at most; the one that listens is one of them. */
-  readonly maxConnections: number;
+  readonly worksOnly: boolean;
   readonly log: EngineLog;
 }
 

@@ -27,7 +27,7 @@ describe("a queue in PostgreSQL", () => {
   const others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
 
   test("is used on one connection by an encoder, and goes on as it was when that is cut", async () => {
-    await using engine = await openEngine({ url: database.url, log, maxConnections: 1 });
+    await using engine = await openEngine({ url: database.url, log, worksOnly: true });
     const title = TitleId.parse("cut");
     const encodes = ["v0", "v1", "v2", "v3"].map((chunk, i) => ({ job: sampleEncode(title, chunk), priority: 1 + i }));
     const done: string[] = [];

@@ -72,8 +72,11 @@ export interface EngineOptions {
   readonly namespace?: string;
   /** Name of this process's workers. Default host:pid. */
   readonly name?: string;
-  /** Connections to PostgreSQL at most, used as they are needed. Default 4; an encoder does with 1. */
-  readonly maxConnections?: number;
+  /**
+   * This process only works on jobs, as encoders do: one connection to PostgreSQL is enough, and none of its commits
+   * needs to be on disk before it goes on. What a crash of the server forgets is done, or told, again.
+   */
+  readonly worksOnly?: boolean;
 }
 
 /**
@@ -82,8 +85,8 @@ export interface EngineOptions {
  * @throws PipelineError `database.unavailable`, `config.invalid` (not a queue's URL; a Redis that would lose jobs)
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { log, namespace = "gakuen_queue", name = `${hostname()}:${process.pid}`, maxConnections = 4 } = options;
-  const backend = await openBackend({ url: options.url, namespace, maxConnections, log });
+  const { log, namespace = "gakuen_queue", name = `${hostname()}:${process.pid}`, worksOnly = false } = options;
+  const backend = await openBackend({ url: options.url, namespace, worksOnly, log });
   const queues = openQueues(backend, log);
   const signals = await openSignals(backend, log);
   const workers = new Set<WorkerHandle>();

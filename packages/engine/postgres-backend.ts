@@ -11,17 +11,23 @@ import {
 import { EventEmitter } from "node:events";
 import type { BackendConnection, BackendOptions } from "./backend.ts";
 
+/** Opened as they are needed; the one that listens is among them. */
+const MOST_CONNECTIONS = { service: 4, worker: 1 };
+
 /** The queue in PostgreSQL, on one small pool per process. Makes its tables where they are missing and it may. */
 export async function openPostgresBackend({
   url,
   namespace,
-  maxConnections,
+  worksOnly,
   log,
 }: BackendOptions): Promise<BackendConnection> {
   const connection = new ListeningPool({
     connectionString: url,
     schema: namespace,
-    max: maxConnections,
+    max: worksOnly ? MOST_CONNECTIONS.worker : MOST_CONNECTIONS.service,
+    // Commits that announce something wait for each other in PostgreSQL, and so does every encoder if each waits for
+    // the disk. Those that a crash of the server forgets left a job active, and it is given out again.
+    ...(worksOnly && { options: "-c synchronous_commit=off" }),
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
   });

@@ -26,7 +26,7 @@ export interface HandlerContext {
   readonly hurry: boolean;
   /** Tells of each track that a viewer waits for, at once of those that were waited for before; once per track. */
   onWanted(listener: (track: TrackId) => void): void;
-  /** As often as wanted: the newest is sent on, about once a second. */
+  /** As often as wanted: the newest is sent on, once in some seconds. */
   report(progress: EncodeProgress): void;
 }
 
@@ -44,7 +44,7 @@ export interface WorkerHandle {
 /** How long a dead worker's job stays with it. Clocks of all machines must agree to well within this. */
 const LOCK_MS = 4_000;
 const RENEW_MS = 1_300;
-const PROGRESS_MS = 1_000;
+const PROGRESS_MS = 5_000;
 /** A handler that does not listen to its signal is left behind after this. */
 const DEAF_AFTER_MS = 5_000;
 
@@ -53,6 +53,8 @@ type Stop = "cancelled" | "lock-lost" | "handed-back";
 
 interface Task {
   readonly jobId: string;
+  /** What the job was taken with; its lock is renewed with it. */
+  readonly token: string;
   readonly abort: AbortController;
   stopped: Stop | undefined;
   /** Tracks that viewers came to wait for. */
@@ -90,13 +92,18 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     task.abort.abort(new PipelineError("encode.cancelled", `${task.jobId}: ${why}`));
   };
 
-  const renew = async (job: Job, token: string, task: Task): Promise<void> => {
+  // One statement for all jobs in hand: with a hundred encoders renewals are most of what the database hears.
+  const renew = async (): Promise<void> => {
+    const held = [...tasks].filter((task) => task.stopped !== "lock-lost");
+    if (held.length === 0) return;
     try {
-      const held = await job.extendLock(token, LOCK_MS);
-      if (held === 0) stop(task, "lock-lost");
+      const ids = held.map((task) => task.jobId);
+      const tokens = held.map((task) => task.token);
+      const lost = new Set(await worker.extendJobLocks(ids, tokens, LOCK_MS));
+      for (const task of held) if (lost.has(task.jobId) && tasks.has(task)) stop(task, "lock-lost");
     } catch (error) {
-      // The database is away: nobody else can take the job either.
-      log.debug({ err: error, jobId: task.jobId }, "could not renew a job's lock");
+      // The database is away: nobody else can take the jobs either.
+      log.debug({ err: error, queue: options.queue }, "could not renew the locks of jobs");
     }
   };
 
@@ -104,6 +111,7 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     const jobId = job.id ?? "";
     const task: Task = {
       jobId,
+      token,
       abort: new AbortController(),
       stopped: undefined,
       wanted: lately.of(jobId),
@@ -112,7 +120,6 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     // Frozen long enough to lose a job, this process may be given it again while the first run does not know yet.
     for (const other of tasks) if (other.jobId === jobId) stop(other, "lock-lost");
     tasks.add(task);
-    const renewal = setInterval(() => void renew(job, token, task), RENEW_MS);
     const progress = sendLatest((value: EncodeProgress) => job.updateProgress(value), PROGRESS_MS);
     try {
       if (handingBack) stop(task, "handed-back");
@@ -131,7 +138,6 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
       await settle(job, token, task, error);
     } finally {
       progress.end();
-      clearInterval(renewal);
       tasks.delete(task);
     }
   };
@@ -160,6 +166,8 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
   const unsubscribe = options.onCancel((title) => {
     for (const task of tasks) if (titleOfJobId(task.jobId) === title) stop(task, "cancelled");
   });
+
+  const renewal = setInterval(() => void renew(), RENEW_MS);
 
   // A viewer does not wait until a slot is free: one job more than there are slots is begun for it.
   let extra: Promise<unknown> | undefined;
@@ -190,6 +198,8 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
   const close = async (graceMs: number): Promise<void> => {
     unsubscribeHurry();
     const closed = Promise.all([worker.close(), extra]).then(() => undefined);
+    const endRenewal = (): void => clearInterval(renewal);
+    closed.then(endRenewal, endRenewal);
     if (!(await endsWithin(closed, graceMs))) {
       handingBack = true;
       for (const task of tasks) stop(task, "handed-back");

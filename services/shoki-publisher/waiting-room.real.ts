@@ -34,7 +34,7 @@ let title: TitleId;
 beforeAll(async () => {
   [parts, film] = await Promise.all([openTestParts(), plannedFilm()]);
   engine = await openEngine({ url: parts.databaseUrl, log: parts.log });
-  backend = await openBackend({ url: parts.databaseUrl, namespace: "gakuen_queue", maxConnections: 2, log: parts.log });
+  backend = await openBackend({ url: parts.databaseUrl, namespace: "gakuen_queue", worksOnly: false, log: parts.log });
   queues = openQueues(backend, parts.log);
   waitingRoom = new WaitingRoom({ ...parts, engine });
   server = createHttpServer({ log: parts.log, service: "shoki", version: "0" });

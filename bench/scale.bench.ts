@@ -1,0 +1,9 @@
+import { measureQueue } from "./scale/measure-queue.ts";
+
+/**
+ * How far does it scale? Real engine, real database, encoders whose encodes are waits. Prints how much of the slots'
+ * time was spent encoding, and what a chunk costs beside its encode.
+ */
+export async function run(_runs: number, short: boolean): Promise<void> {
+  await measureQueue(short);
+}
