@@ -1,5 +1,5 @@
-import type { ChunkRef } from "@gakuen/contracts";
-import type { Kysely } from "kysely";
+import type { ChunkRef, TrackId } from "@gakuen/contracts";
+import { type Kysely, sql } from "kysely";
 import type { Records } from "./database.ts";
 import type { Database } from "./tables.ts";
 
@@ -59,4 +59,13 @@ export async function holdClaim(tx: Kysely<Database>, ref: ChunkRef, attempt: nu
     .executeTakeFirst();
   if (row === undefined || row.state !== "encoding" || row.plan !== ref.plan) return "title-gone";
   return row.attempt === attempt ? "held" : "claim-lost";
+}
+
+/**
+ * Keeps every other holder of this lock away until the transaction ends. Chunks share a track's init segment, so no
+ * chunk's claim decides who writes it.
+ */
+export async function holdInitSegment(tx: Kysely<Database>, ref: ChunkRef, track: TrackId): Promise<void> {
+  const name = `gakuen ${ref.title}/${ref.plan}/${track} init`;
+  await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
 }

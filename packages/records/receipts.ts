@@ -1,7 +1,9 @@
 import type { ChunkId, ChunkRef, PlanId, TitleId, TrackId } from "@gakuen/contracts";
+import type { Kysely } from "kysely";
 import { holdClaim } from "./claims.ts";
 import type { Records } from "./database.ts";
 import { notify } from "./events.ts";
+import type { Database } from "./tables.ts";
 
 /** Proof that a segment is durably stored; it exists only after the store acknowledged the object. */
 export interface Receipt {
@@ -38,25 +40,33 @@ const toReceipt = (row: ReceiptValues): Receipt => row as Receipt;
 export async function addReceipt(r: Records, ref: ChunkRef, attempt: number, receipt: Receipt): Promise<AddedReceipt> {
   return r.db.transaction().execute(async (tx) => {
     const claim = await holdClaim(tx, ref, attempt);
-    if (claim !== "held") return claim;
-    const place = { title: ref.title, plan: ref.plan, track: receipt.track, number: receipt.number };
-    const added = await tx
-      .insertInto("receipts")
-      .values({ ...receipt, ...place })
-      .onConflict((conflict) => conflict.doNothing())
-      .returning(notify({ kind: "segment", ...place }).as("notified"))
-      .executeTakeFirst();
-    if (added !== undefined) return "stored";
-    const present = await tx
-      .selectFrom("receipts")
-      .where("title", "=", ref.title)
-      .where("plan", "=", ref.plan)
-      .where("track", "=", receipt.track)
-      .where("number", "=", receipt.number)
-      .select("sha256")
-      .executeTakeFirstOrThrow();
-    return present.sha256 === receipt.sha256 ? "stored" : "conflict";
+    return claim === "held" ? insertReceipt(tx, ref, receipt) : claim;
   });
+}
+
+/** The same within a transaction that holds the claim already ({@link holdClaim}). */
+export async function insertReceipt(
+  tx: Kysely<Database>,
+  ref: ChunkRef,
+  receipt: Receipt,
+): Promise<"stored" | "conflict"> {
+  const place = { title: ref.title, plan: ref.plan, track: receipt.track, number: receipt.number };
+  const added = await tx
+    .insertInto("receipts")
+    .values({ ...receipt, ...place })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning(notify({ kind: "segment", ...place }).as("notified"))
+    .executeTakeFirst();
+  if (added !== undefined) return "stored";
+  const present = await tx
+    .selectFrom("receipts")
+    .where("title", "=", ref.title)
+    .where("plan", "=", ref.plan)
+    .where("track", "=", receipt.track)
+    .where("number", "=", receipt.number)
+    .select("sha256")
+    .executeTakeFirstOrThrow();
+  return present.sha256 === receipt.sha256 ? "stored" : "conflict";
 }
 
 /** Receipts that this chunk stored, with the init segments that it was the first to store; by track, then number. */
@@ -87,6 +97,34 @@ export async function dropChunkReceipts(r: Records, ref: ChunkRef, attempt: numb
       .where("chunk", "=", ref.chunk)
       .where("number", ">", 0)
       .execute();
+    return true;
+  });
+}
+
+/**
+ * Forgets those media segments of a chunk whose objects are gone, so that they are written anew; init segments stay, as
+ * above. False (and nothing is dropped) when `attempt` does not hold the claim any more.
+ */
+export async function dropLostReceipts(
+  r: Records,
+  ref: ChunkRef,
+  attempt: number,
+  lost: readonly Receipt[],
+): Promise<boolean> {
+  return r.db.transaction().execute(async (tx) => {
+    if ((await holdClaim(tx, ref, attempt)) !== "held") return false;
+    for (const { track, number, attempt: storedBy } of lost)
+      await tx
+        .deleteFrom("receipts")
+        .where("title", "=", ref.title)
+        .where("plan", "=", ref.plan)
+        .where("chunk", "=", ref.chunk)
+        .where("track", "=", track)
+        .where("number", "=", number)
+        .where("number", ">", 0)
+        // Not one that was written since they were looked for.
+        .where("attempt", "=", storedBy)
+        .execute();
     return true;
   });
 }

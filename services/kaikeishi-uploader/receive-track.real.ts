@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { type ChunkRef, INIT_NUMBER, segmentKey, segmentSpans } from "@gakuen/contracts";
 import type { CmafPart } from "@gakuen/media";
-import { chunkReceipts, findReceipt, moveTitle } from "@gakuen/records";
+import { chunkReceipts, dropLostReceipts, findReceipt, moveTitle } from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createKaikeishi } from "./kaikeishi.ts";
@@ -166,19 +167,101 @@ describe("when two encoders disagree", () => {
     const { ref, put } = await claimed("v1");
     await put("v144", sent(v144()));
     const init = await findReceipt(parts.records, ref.title, ref.plan, trackId("v144"), INIT_NUMBER);
-    // A free box at the end of the movie changes the bytes and nothing else.
-    const original = v144()[0]?.bytes ?? Buffer.alloc(0);
-    const free = Buffer.from([0, 0, 0, 8, ...Buffer.from("free")]);
-    const changed = Buffer.concat([original, free]);
-    const moov = original.indexOf("moov") - 4;
-    changed.writeUInt32BE(original.readUInt32BE(moov) + free.length, moov);
-
     const rest = await claimed("v0-rest", ref.title);
-    const parted: CmafPart[] = [{ kind: "init", bytes: changed }];
-    await expect(rest.put("v144", sent(parted))).rejects.toMatchObject({ code: "ingest.mismatch" });
+    await expect(rest.put("v144", sent([changedInit()]))).rejects.toMatchObject({ code: "ingest.mismatch" });
     expect(await stored(ref, "v144", INIT_NUMBER)).toBe(init?.sha256);
     expect(await findReceipt(parts.records, ref.title, ref.plan, trackId("v144"), INIT_NUMBER)).toEqual(init);
   });
+});
+
+/** The init segment with a free box at the end of the movie: other bytes, and nothing else is different. */
+function changedInit(): CmafPart {
+  const original = v144()[0]?.bytes ?? Buffer.alloc(0);
+  const free = Buffer.from([0, 0, 0, 8, ...Buffer.from("free")]);
+  const bytes = Buffer.concat([original, free]);
+  const moov = original.indexOf("moov") - 4;
+  bytes.writeUInt32BE(original.readUInt32BE(moov) + free.length, moov);
+  return { kind: "init", bytes };
+}
+
+describe("what the store has lost", () => {
+  const complete = async (): Promise<ChunkRef> => {
+    const { ref, put } = await claimed();
+    for (const [track, encoded] of ours) await put(track, sent(encoded));
+    return ref;
+  };
+
+  test("is made anew by the next claim, and nothing else is", async () => {
+    const ref = await complete();
+    const before = await chunkReceipts(parts.records, ref);
+    const key = (track: string, number: number) => segmentKey(ref.title, ref.plan, trackId(track), number);
+    await parts.store.delete(key("v144", 7));
+    await parts.store.put(key("v120", 3), Buffer.from("a piece"));
+    await parts.store.delete(key("v120", INIT_NUMBER));
+    const untouched = await parts.store.stat(key("v144", 8));
+
+    const again = await claimed("v1", ref.title);
+    expect(await findReceipt(parts.records, ref.title, ref.plan, trackId("v144"), 7)).toBeUndefined();
+    expect(await again.put("v144", sent(v144()))).toEqual({ stored: 1, matched: 10 });
+    expect(await again.put("v120", sent(ours.get("v120") ?? []))).toEqual({ stored: 1, matched: 10 });
+    for (const { track, number, sha256 } of before) expect(await stored(ref, track, number)).toBe(sha256);
+    expect(await parts.store.stat(key("v144", 8))).toEqual(untouched);
+    await expect(claimed("v1", ref.title)).rejects.toThrow("the chunk is complete");
+  });
+
+  test("an init segment alone: it comes back with its bytes", async () => {
+    const ref = await complete();
+    const init = await findReceipt(parts.records, ref.title, ref.plan, trackId("v144"), INIT_NUMBER);
+    await parts.store.delete(init?.key ?? "");
+    const again = await claimed("v1", ref.title);
+    expect(await again.put("v144", sent(v144()))).toEqual({ stored: 0, matched: 11 });
+    expect(await stored(ref, "v144", INIT_NUMBER)).toBe(init?.sha256);
+    await expect(claimed("v1", ref.title)).rejects.toThrow("the chunk is complete");
+  });
+
+  test("keeps its receipt towards a claimant that was fenced off", async () => {
+    const ref = await complete();
+    const early = await claimed("v0-rest", ref.title);
+    const receipts = await chunkReceipts(parts.records, ref);
+    expect(await dropLostReceipts(parts.records, ref, 99, receipts)).toBe(false);
+    expect(await dropLostReceipts(parts.records, early.ref, 1, receipts)).toBe(true);
+    expect(await chunkReceipts(parts.records, ref)).toEqual(receipts);
+  });
+});
+
+test("two chunks that bring a track's first init segment at the same time and disagree: object and receipt are of one", async () => {
+  const { store } = parts;
+  const slow: ObjectStore = {
+    put: async (...args) => {
+      await delay(400);
+      return store.put(...args);
+    },
+    get: store.get.bind(store),
+    stat: store.stat.bind(store),
+    presignGet: store.presignGet.bind(store),
+    list: store.list.bind(store),
+    delete: store.delete.bind(store),
+    deletePrefix: store.deletePrefix.bind(store),
+    // The first one is slow to go on, the second one slow to replace it: without an order each would win one half.
+    putIfAbsent: async (...args) => {
+      const result = await store.putIfAbsent(...args);
+      if (result.stored) await delay(200);
+      return result;
+    },
+  };
+  const ingest = createKaikeishi({ ...parts, store: slow });
+  const one = await claimed("v1", undefined, ingest);
+  const other = await claimed("v0-rest", one.ref.title, ingest);
+  const ended = await Promise.allSettled([
+    one.put("v144", sent(v144().slice(0, 1))),
+    other.put("v144", sent([changedInit()])),
+  ]);
+  // Neither is whole; the one that lost is told that it disagrees.
+  const reasons = ended.map((end) => String(end.status === "rejected" ? end.reason : ""));
+  expect(reasons.filter((reason) => reason.includes("already stored with other bytes"))).toHaveLength(1);
+  expect(reasons.filter((reason) => reason.includes("ended after 0"))).toHaveLength(1);
+  const receipt = await findReceipt(parts.records, one.ref.title, one.ref.plan, trackId("v144"), INIT_NUMBER);
+  expect(await stored(one.ref, "v144", INIT_NUMBER)).toBe(receipt?.sha256);
 });
 
 describe("a sender", () => {

@@ -8,9 +8,11 @@ import {
 } from "@gakuen/contracts";
 import { type InitInfo, readFragment, readInit, splitCmaf } from "@gakuen/media";
 import type { Log } from "@gakuen/platform";
-import { chunkReceipts, dropChunkReceipts, findReceipt, type Records } from "@gakuen/records";
+import { chunkReceipts, dropChunkReceipts, type Records } from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
 import { checkFragment, checkInit } from "./check-segment.ts";
+import { lostReceipts } from "./lost-receipts.ts";
+import { storeInit } from "./store-init.ts";
 import { type ClaimedChunk, claimLost, sha256, storeSegment } from "./store-segment.ts";
 
 /** One segment is held in memory while it is checked and stored; four seconds of the highest rung are a tenth of this. */
@@ -53,10 +55,7 @@ export async function receiveTrack(
     if (part.kind === "init") {
       init = readInit(part.bytes);
       checkInit(track, init);
-      const earlier = await findReceipt(records, ref.title, ref.plan, track.id, INIT_NUMBER);
-      if (earlier?.sha256 === checksum) continue;
-      const segment = { track: track.id, number: INIT_NUMBER, start: 0, duration: 0, ...part, sha256: checksum };
-      await storeSegment(parts, claimed, segment, contentType, signal);
+      await storeInit(parts, claimed, { track: track.id, bytes: part.bytes, sha256: checksum }, contentType, signal);
       continue;
     }
     if (!init) throw new PipelineError("ingest.malformed", "a fragment came before the init segment");
@@ -123,14 +122,11 @@ async function verifyStored(
       "ingest.mismatch",
       `only ${present} of ${segments} segments of ${track.id} are still stored: chunk ${ref.chunk} is made anew`,
     );
-  await Promise.all(
-    receipts.map(async (receipt) => {
-      const object = await store.stat(receipt.key);
-      if (object?.bytes === receipt.bytes) return;
-      throw new PipelineError(
-        "store.unavailable",
-        `${receipt.key} should have ${receipt.bytes} bytes in the store but has ${object?.bytes ?? "none"}`,
-      );
-    }),
-  );
+  const [lost] = await lostReceipts(store, receipts);
+  // The next claim drops its receipt, and the segment is written anew.
+  if (lost)
+    throw new PipelineError(
+      "store.unavailable",
+      `${lost.key} was stored, but the store does not have all of it any more`,
+    );
 }

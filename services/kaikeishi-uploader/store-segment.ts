@@ -34,14 +34,13 @@ export interface StoreParts {
 }
 
 /**
- * Makes one segment durable and writes its receipt; the order is what everything rests on: object first, receipt
+ * Makes one media segment durable and writes its receipt; the order is what everything rests on: object first, receipt
  * second, acknowledgement last.
  *
  * The first durable bytes win. An object without a receipt was left by a process that died between the two, or is just
  * being written by a fenced one: with equal bytes it is taken over, else it is overwritten under the claim.
  *
- * Errors: `ingest.claim-lost`, `ingest.title-gone`, `ingest.mismatch` (another chunk stored a different init segment),
- * `store.*`.
+ * Errors: `ingest.claim-lost`, `ingest.title-gone`, `ingest.mismatch` (it has a receipt with other bytes), `store.*`.
  */
 export async function storeSegment(
   parts: StoreParts,
@@ -58,20 +57,15 @@ export async function storeSegment(
   if (!stored && (await storedChecksum(store, key)) !== segment.sha256)
     demandStored(await overwriteUnderClaim(parts, claimed, segment, key, put), claimed, key);
 
-  const receipt: Receipt = {
-    track: segment.track,
-    number: segment.number,
-    chunk: ref.chunk,
-    attempt,
-    key,
-    bytes: segment.bytes.byteLength,
-    sha256: segment.sha256,
-    start: segment.start,
-    duration: segment.duration,
-  };
-  const outcome = await addReceipt(records, ref, attempt, receipt);
+  const outcome = await addReceipt(records, ref, attempt, receiptOf(claimed, segment));
   if (outcome === "title-gone") await removeOrphan(parts, ref, segment, key);
   demandStored(outcome, claimed, key);
+}
+
+export function receiptOf({ ref, attempt }: ClaimedChunk, segment: SegmentToStore): Receipt {
+  const { track, number, start, duration, sha256 } = segment;
+  const key = segmentKey(ref.title, ref.plan, track, number);
+  return { track, number, chunk: ref.chunk, attempt, key, bytes: segment.bytes.byteLength, sha256, start, duration };
 }
 
 /**
@@ -111,7 +105,7 @@ async function removeOrphan(
   await store.delete(key);
 }
 
-function demandStored(outcome: AddedReceipt, { ref }: ClaimedChunk, key: string): void {
+export function demandStored(outcome: AddedReceipt, { ref }: ClaimedChunk, key: string): void {
   switch (outcome) {
     case "stored":
       return;
@@ -130,7 +124,7 @@ function demandStored(outcome: AddedReceipt, { ref }: ClaimedChunk, key: string)
 export const claimLost = (ref: ChunkRef): PipelineError =>
   new PipelineError("ingest.claim-lost", `chunk ${ref.chunk} of ${ref.title} was given to another encoder`);
 
-async function storedChecksum(store: ObjectStore, key: string): Promise<string> {
+export async function storedChecksum(store: ObjectStore, key: string): Promise<string> {
   const hash = createHash("sha256");
   const { body } = await store.get(key);
   for await (const part of body) hash.update(part);
