@@ -21,6 +21,7 @@ import {
   type TitleRow,
 } from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
+import { countLostMedia } from "./lost-media.ts";
 import { isObjectUrl, parseObjectAddress } from "./object-address.ts";
 import { type ScheduleParts, scheduleEncode } from "./schedule-encode.ts";
 import { parseSource } from "./source-address.ts";
@@ -99,19 +100,28 @@ export async function changeTitle(
   log.info({ title: id, priority }, "priority changed");
 }
 
-/** Starts a failed or cancelled title again; what is stored is not encoded again. */
-export async function retryTitle({ records, engine, log }: ControlParts, id: TitleId): Promise<void> {
+/**
+ * Starts a failed or cancelled title again; what is stored is not encoded again. A ready title of which the store has lost
+ * something is completed in the same way, and plays meanwhile.
+ */
+export async function retryTitle({ records, engine, store, log }: ControlParts, id: TitleId): Promise<void> {
   const row = await existing(records, id);
-  if (row.state !== "failed" && row.state !== "cancelled")
-    throw wrongState(row, "retried", "only a failed or cancelled title can be retried");
+  const ready = row.published && row.state === "encoding";
+  const lost = ready ? await countLostMedia(records, store, row) : 0;
+  if (row.state !== "failed" && row.state !== "cancelled" && lost === 0)
+    throw wrongState(
+      row,
+      "retried",
+      ready ? "nothing of it is missing in the store" : "only a failed or cancelled title can be retried",
+    );
   // Left-overs first: a job of the old run would stand in the way of the new one's.
   await engine.cancelTitle(id);
   await engine.clearFailures(id);
   // Whatever lies there now is looked at anew.
   await setSourceVersion(records, id, null);
-  await moveTitle(records, id, { from: ["failed", "cancelled"], to: "waiting" });
+  await moveTitle(records, id, { from: ready ? ["encoding"] : ["failed", "cancelled"], to: "waiting" });
   await engine.addPrepare({ title: id }, { priority: row.priority + 1 });
-  log.info({ title: id }, "title retried");
+  log.info({ title: id, lost }, "title retried");
 }
 
 /** Fails a title whose source is not what was planned, or not there any more: no encoder can do anything about it. */

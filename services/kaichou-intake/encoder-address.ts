@@ -10,11 +10,7 @@ const SOURCE_TOKEN_SECONDS = 30 * 24 * 60 * 60;
 const LONGEST_PRESIGNED_SECONDS = 7 * 24 * 60 * 60;
 
 /** The address at which encoders read a title's source; `object` where it is one, which they have no right to read. */
-export type EncoderAddress = (
-  title: TitleId,
-  source: SourceAddress,
-  object?: ObjectAddress,
-) => Promise<SourceAddress>;
+export type EncoderAddress = (title: TitleId, source: SourceAddress, object?: ObjectAddress) => Promise<SourceAddress>;
 
 const openBucket = bucketOpener();
 

@@ -26,9 +26,9 @@ export function sourceRoutes(
   server: HttpServer,
   records: Records,
   tokens: Tokens,
-  { ownUrl, lost }: SourceRouteOptions = {},
+  options: SourceRouteOptions = {},
 ): void {
-  const parts = { openObjects: objectOpener(), ownUrl };
+  const openObjects = objectOpener();
   server.get(
     "/sources/:title",
     {
@@ -45,6 +45,7 @@ export function sourceRoutes(
       },
     },
     async (request, reply) => {
+      const { ownUrl, lost } = options;
       const claims = await tokens.verify("source", request.query.token);
       const row = claims["title"] === request.params.title && (await getTitle(records, request.params.title));
       const facts = row && (await sourceFacts(records, row.id));
@@ -53,7 +54,7 @@ export function sourceRoutes(
       // Neither a redirection nor what it leads to may be kept: the next one may lead elsewhere.
       reply.header("cache-control", "no-store");
       try {
-        const located = await locateSource(parts, row.source, facts);
+        const located = await locateSource({ openObjects, ownUrl }, row.source, facts);
         if (located.at === "elsewhere") {
           if (request.query.from !== undefined) throw unreachable(sourceName(row, facts), located.owner);
           return reply.redirect(`${located.owner}${request.url}&from=${encodeURIComponent(ownUrl ?? "")}`, 307);
