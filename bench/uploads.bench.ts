@@ -4,8 +4,8 @@ import { type ObjectStore, openStore } from "@gakuen/storage";
 import { startCeph } from "../test/servers/ceph.ts";
 import { median } from "./measure-command.ts";
 
-const PARALLEL = [1, 16, 64, 256] as const;
-/** Three parts each. */
+const PARALLEL = [1, 16, 128] as const;
+/** Four parts each. */
 const BODY_MIB = 20;
 const PIECE = Buffer.alloc(64 * 1024, "media");
 const MIB = 1024 * 1024;

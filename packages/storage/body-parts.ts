@@ -5,8 +5,9 @@ const MEBIBYTE = 1024 * 1024;
 
 /** A body in memory goes as one piece up to here; more would be sent again as a whole after every broken connection. */
 const ONE_PIECE_BYTES = 64 * MEBIBYTE;
-const FIRST_PART_BYTES = 8 * MEBIBYTE;
-/** S3 takes 10,000 parts of one object; with sizes that double this often they hold 496 GiB. */
+/** The least that S3 takes, but for the last part. */
+const FIRST_PART_BYTES = 5 * MEBIBYTE;
+/** S3 takes 10,000 parts of one object; with sizes that double this often they hold 302 GiB. */
 const PARTS_OF_ONE_SIZE = 2000;
 
 export interface BodyPart {
@@ -16,7 +17,8 @@ export interface BodyPart {
   readonly last: boolean;
 }
 
-function partBytes(number: number): number {
+/** What the part of this number, from 1, holds unless it is the last. */
+export function partBytes(number: number): number {
   return FIRST_PART_BYTES * 2 ** Math.floor((number - 1) / PARTS_OF_ONE_SIZE);
 }
 

@@ -5,7 +5,7 @@ import { isConditionFailed, s3Answer } from "./s3-errors.ts";
 import type { S3Requests } from "./s3-requests.ts";
 
 /** A store that knows the header but not this use of it may say so; one that does not know it ignores it. */
-const NOT_IMPLEMENTED = [400, 501];
+const NOT_IMPLEMENTED = new Set([400, 501]);
 
 async function tryIt(requests: S3Requests): Promise<boolean> {
   const object = requests.object(`${INCOMING}/conditional-put-${randomUUID()}`);
@@ -16,7 +16,7 @@ async function tryIt(requests: S3Requests): Promise<boolean> {
         return "stored";
       } catch (error) {
         if (isConditionFailed(error)) return "refused";
-        if (NOT_IMPLEMENTED.includes(s3Answer(error)?.status ?? 0)) return "not implemented";
+        if (NOT_IMPLEMENTED.has(s3Answer(error)?.status ?? 0)) return "not implemented";
         throw error;
       }
     });
