@@ -65,7 +65,7 @@ export class DatabaseHost implements AsyncDisposable {
     };
     const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     // The words that let the server die with us are the last two of the prefix; `ip netns exec` keeps the pid.
-    const [command = this.#postgres, ...args] = [...this.#as.prefix, this.#postgres, "-D", this.#cluster.data];
+    const [command, ...args] = [...this.#as.prefix, this.#postgres, "-D", this.#cluster.data];
     this.#server = this.host.start(command, [...args, ...options], { stdio: "ignore", cwd: "/" });
     for (let tries = 0; ; tries++) {
       try {
