@@ -7,21 +7,23 @@ import {
   titlePrefix,
 } from "@gakuen/contracts";
 import type { Engine } from "@gakuen/engine";
+import { statSourceFile } from "@gakuen/ffmpeg";
 import type { Log } from "@gakuen/platform";
 import { backgroundPriority } from "@gakuen/pipeline";
 import {
   deleteTitle,
   getPlan,
   getTitle,
+  loosenSource,
   insertTitleFrom,
   moveTitle,
   type Records,
-  setSourceVersion,
   setTitlePriority,
   type TitleRow,
 } from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
 import { countLostMedia } from "./lost-media.ts";
+import { fileVersion } from "./locate-source.ts";
 import { isObjectUrl, parseObjectAddress } from "./object-address.ts";
 import { type ScheduleParts, scheduleEncode } from "./schedule-encode.ts";
 import { parseSource } from "./source-address.ts";
@@ -44,12 +46,18 @@ export async function addTitle({ records, engine, log, ownUrl }: ControlParts, w
   const name = wish.name ?? nameFromSource(source);
   const id = newTitleId(name);
   const object = isObjectUrl(wish.source) ? parseObjectAddress(wish.source).url : null;
-  const owner = source.kind === "file" ? (ownUrl ?? null) : null;
+  const local = source.kind === "file" ? { owner: ownUrl ?? null, version: await versionOf(source.path) } : undefined;
   const title = { id, name, source, settings: wish.settings, priority: wish.priority };
-  await insertTitleFrom(records, title, { object, owner, version: null });
+  await insertTitleFrom(records, title, { object, owner: null, version: null, ...local, firm: false });
   await engine.addPrepare({ title: id }, { priority: wish.priority + 1 });
   log.info({ title: id, source: wish.source }, "title taken in");
   return id;
+}
+
+/** By it other Kaichous know the file where they see it too. What is wrong with it is told when it is prepared. */
+async function versionOf(path: string): Promise<string | null> {
+  const facts = await statSourceFile(path).catch(() => undefined);
+  return facts ? fileVersion(facts.size, facts.changedAt) : null;
 }
 
 /** Stops a title: nothing of it is encoded any more; what is stored stays for a retry. */
@@ -117,8 +125,7 @@ export async function retryTitle({ records, engine, store, log }: ControlParts, 
   // Left-overs first: a job of the old run would stand in the way of the new one's.
   await engine.cancelTitle(id);
   await engine.clearFailures(id);
-  // Whatever lies there now is looked at anew.
-  await setSourceVersion(records, id, null);
+  await loosenSource(records, id);
   await moveTitle(records, id, { from: ready ? ["encoding"] : ["failed", "cancelled"], to: "waiting" });
   await engine.addPrepare({ title: id }, { priority: row.priority + 1 });
   log.info({ title: id, lost }, "title retried");
