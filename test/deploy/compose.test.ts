@@ -18,6 +18,7 @@ const Service = z.object({
   environment: z.record(z.string(), z.string()).default({}),
   volumes: z.array(z.string()).default([]),
   ports: z.array(z.string()).default([]),
+  networks: z.array(z.string()).default(["default"]),
 });
 const text = readFileSync(new URL("../../compose.yaml", import.meta.url), "utf8");
 const { services } = z.object({ services: z.record(z.string(), Service) }).parse(parse(text, { merge: true }));
@@ -53,4 +54,10 @@ test("encoders see the queue's address, and neither the store's credentials nor 
     "GAKUEN_SHOKI_URL",
     "GAKUEN_SLOTS",
   ]);
+});
+
+test("the store is reached by those who have its credentials, and by no others", () => {
+  const near = Object.keys(services).filter((name) => services[name]?.networks.includes("stores"));
+  expect(near.toSorted()).toEqual(["bucket", "kaichou", "kaikeishi", "shoki", "store"]);
+  expect(services["store"]?.networks).toEqual(["stores"]);
 });
