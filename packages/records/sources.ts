@@ -8,8 +8,10 @@ export interface SourceFacts {
   readonly object: string | null;
   /** Base URL of the Kaichou on whose machine a local source lies; null where no other is asked. */
   readonly owner: string | null;
-  /** Names the content that is (to be) encoded as far as its place can tell; null until it was looked at. */
+  /** Names the content as far as its place can tell; null until it was looked at. */
   readonly version: string | null;
+  /** The title is made from this version and from no other; else from whatever is found when it is prepared. */
+  readonly firm: boolean;
 }
 
 /**
@@ -33,22 +35,28 @@ export async function sourceFacts(r: Records, title: TitleId): Promise<SourceFac
   const row = await r.db
     .selectFrom("sources")
     .where("title", "=", title)
-    .select(["object", "owner", "version"])
+    .select(["object", "owner", "version", "firm"])
     .executeTakeFirst();
-  return row ?? { object: null, owner: null, version: null };
+  return row ?? { object: null, owner: null, version: null, firm: false };
 }
 
-/** Says which content a title is made from; null: whatever is found next. A title that is gone is left alone. */
+/** Says which content a title is made from. A title that is gone is left alone. */
 export async function setSourceVersion(r: Records, title: TitleId, version: string | null): Promise<void> {
+  const firm = true;
   await r.db
     .insertInto("sources")
-    .columns(["title", "version"])
+    .columns(["title", "version", "firm"])
     .expression((eb) =>
       eb
         .selectFrom("titles")
         .where("id", "=", title)
-        .select(["id", eb.val(version).$castTo<string | null>().as("v")]),
+        .select(["id", eb.val(version).$castTo<string | null>().as("version"), eb.lit(firm).as("firm")]),
     )
-    .onConflict((conflict) => conflict.column("title").doUpdateSet({ version }))
+    .onConflict((conflict) => conflict.column("title").doUpdateSet({ version, firm }))
     .execute();
+}
+
+/** A title that is to be prepared anew is made from whatever its source is then. */
+export async function loosenSource(r: Records, title: TitleId): Promise<void> {
+  await r.db.updateTable("sources").where("title", "=", title).set({ firm: false }).execute();
 }

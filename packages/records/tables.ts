@@ -82,8 +82,10 @@ interface SourcesTable {
   object: string | null;
   /** Base URL of the Kaichou on whose machine a local source lies; null where no other is asked. */
   owner: string | null;
-  /** Names the content that is (to be) encoded as far as its place can tell; null until it was looked at. */
+  /** Names the content as far as its place can tell; null until it was looked at. */
   version: string | null;
+  /** The title is made from this version and from no other. */
+  firm: Generated<boolean>;
 }
 
 /** What was taken in from watched folders and buckets. Written by Kaichou alone. */

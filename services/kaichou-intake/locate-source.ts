@@ -57,7 +57,7 @@ async function fileHere(path: string): Promise<Located & { at: "here" }> {
 
 /** Errors: `source.changed` when the source is not the one that was taken in or planned. */
 export function demandUnchanged(name: string, facts: SourceFacts, version: string | null): void {
-  if (facts.version === null || version === null || version === facts.version) return;
+  if (!facts.firm || version === null || version === facts.version) return;
   throw new PipelineError(
     "source.changed",
     `${name} is not what it was when it was taken in (${facts.version} became ${version}): ` +

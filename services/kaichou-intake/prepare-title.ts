@@ -86,7 +86,7 @@ async function reading<T>(
     throw named(error, source.address, name);
   });
   const { version } = await readableSource(parts, row, facts, signal);
-  demandUnchanged(name, { ...facts, version: source.version }, version);
+  demandUnchanged(name, { ...facts, version: source.version, firm: true }, version);
   await setSourceVersion(parts.records, row.id, version);
   return result;
 }

@@ -47,7 +47,7 @@ async function reconcileTitle(parts: ReconcileParts, row: TitleRow): Promise<voi
 async function noticeChange(parts: ReconcileParts, row: TitleRow): Promise<void> {
   if (row.source.kind !== "file") return;
   const facts = await sourceFacts(parts.records, row.id);
-  if (facts.version === null || (facts.owner !== null && facts.owner !== parts.ownUrl)) return;
+  if (!facts.firm || (facts.owner !== null && facts.owner !== parts.ownUrl)) return;
   const located = await locateSource(parts, row.source, facts).catch(() => undefined);
   try {
     if (located?.at === "here") demandUnchanged(sourceName(row, facts), facts, located.version);

@@ -1,6 +1,6 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { kindOfName } from "./film-name.ts";
 import { fileVersion } from "./locate-source.ts";
 import type { SeenFilm, WatchedPlace } from "./watched-place.ts";
@@ -29,7 +29,7 @@ async function* filmsIn(root: string, other: (name: string) => void): AsyncGener
     for (const entry of await entriesOf(folder, folder === root)) {
       const path = join(folder, entry.name);
       // Judged from the watched folder on: that may itself lie in a hidden one.
-      const kind = kindOfName(path.slice(root.length + 1));
+      const kind = kindOfName(relative(root, path));
       if (kind === "hidden") continue;
       if (entry.isDirectory()) folders.push(path);
       else if (kind === "other") other(path);

@@ -111,7 +111,7 @@ class Looker {
       records,
       { place: this.#place.place, name, version },
       { id, name: titleName, source, settings: PlanSettings.parse({}), priority: PRIORITY },
-      { object, owner, version },
+      { object, owner, version, firm: true },
     );
     if (!taken) return;
     if (taken.again) {

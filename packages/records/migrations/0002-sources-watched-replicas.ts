@@ -5,7 +5,8 @@ const statements = [
     title text primary key references gakuen.titles on delete cascade,
     object text,
     owner text,
-    version text
+    version text,
+    firm boolean not null default false
   )`,
 
   // No foreign key: what was taken in once is not taken in again after its title was removed.
