@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { BlobSASPermissions, type BlobRequestConditions } from "@azure/storage-blob";
 import { isNoSuchBlob, isThere, azureAnswer } from "./azure-errors.ts";
 import { azureLocation } from "./azure-location.ts";
@@ -76,7 +76,7 @@ class AzureStore implements ObjectStore {
     }
     if (answer === undefined || answer === "no such range") throw notFound(key);
     const bytes = Number(answer.contentRange?.split("/")[1] ?? answer.contentLength ?? 0);
-    const body = storeBody(Readable.from(answer.readableStreamBody ?? []), { key, signal });
+    const body = storeBody(answer.readableStreamBody as Readable, { key, signal });
     try {
       if (range !== undefined) clampRange(range, key, bytes);
     } catch (error) {

@@ -6,7 +6,7 @@ test.each(["s3+ftp://bucket/prefix", "memory:", "http://127.0.0.1/store"])(
   async (url) => {
     const opening = openStore(url);
     await expect(opening).rejects.toMatchObject({ code: "config.invalid" });
-    await expect(opening).rejects.toThrow(/GAKUEN_STORE_URL.*file:\/\//);
+    await expect(opening).rejects.toThrow(/GAKUEN_STORE_URL.*file:\/\/, s3:\/\/, gs:\/\/, azure:\/\//);
   },
 );
 

@@ -1,5 +1,13 @@
-import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readFile } from "node:fs/promises";
+import {
+  CreateBucketCommand,
+  ListMultipartUploadsCommand,
+  PutBucketCorsCommand,
+  PutBucketLifecycleConfigurationCommand,
+  PutBucketPolicyCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Ceph, cephMissing, startCeph } from "../../test/servers/ceph.ts";
 import { describePutIfAbsent } from "./contract/put-if-absent.ts";
 import { describeObjectStore } from "./contract-suite.ts";
@@ -12,6 +20,21 @@ if (missing !== undefined) console.warn(`S3 is not tested here: ${missing}`);
 const bucket = "media";
 const bytes = new TextEncoder().encode("some bytes");
 
+/** The JSON texts of docs/storage.md: policy, lifecycle rules, CORS. */
+async function documentedSettings(): Promise<[string, string, string]> {
+  const text = await readFile(new URL("../../docs/storage.md", import.meta.url), "utf8");
+  const blocks = [...text.matchAll(/```json\n(.*?)```/gs)].map(([, json = ""]) => json);
+  expect(blocks).toHaveLength(3);
+  return blocks as [string, string, string];
+}
+
+/** A user's policy as a bucket's: the same statements, with the user. */
+function forGuest(policy: string): string {
+  const { Statement: statements, ...rest } = JSON.parse(policy.replaceAll("BUCKET", bucket)) as { Statement: object[] };
+  const Principal = { AWS: ["arn:aws:iam:::user/guest"] };
+  return JSON.stringify({ ...rest, Statement: statements.map((statement) => ({ ...statement, Principal })) });
+}
+
 describe.skipIf(missing !== undefined)("On a real Ceph", () => {
   let ceph: Ceph;
   let client: S3Client;
@@ -22,6 +45,11 @@ describe.skipIf(missing !== undefined)("On a real Ceph", () => {
     options: { conditionalPut?: boolean } = {},
   ): Promise<ObjectStore> {
     return await openS3Store(new URL(url), { AWS_ENDPOINT_URL_S3: ceph.endpoint }, options);
+  }
+
+  function use({ accessKeyId, secretAccessKey }: { accessKeyId: string; secretAccessKey: string }): void {
+    process.env["AWS_ACCESS_KEY_ID"] = accessKeyId;
+    process.env["AWS_SECRET_ACCESS_KEY"] = secretAccessKey;
   }
 
   async function openForSuite(conditionalPut: boolean): Promise<{ store: ObjectStore } & AsyncDisposable> {
@@ -37,8 +65,7 @@ describe.skipIf(missing !== undefined)("On a real Ceph", () => {
 
   beforeAll(async () => {
     ceph = await startCeph();
-    process.env["AWS_ACCESS_KEY_ID"] = ceph.accessKeyId;
-    process.env["AWS_SECRET_ACCESS_KEY"] = ceph.secretAccessKey;
+    use(ceph);
     client = new S3Client({ endpoint: ceph.endpoint, region: ceph.region, forcePathStyle: true, credentials: ceph });
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
   });
@@ -92,17 +119,70 @@ describe.skipIf(missing !== undefined)("On a real Ceph", () => {
     await expect(opening).rejects.toThrow(`no bucket "nowhere" at ${ceph.endpoint}`);
   });
 
-  test("a wrong key is told", async () => {
-    const store = await open();
-    process.env["AWS_SECRET_ACCESS_KEY"] = "wrong";
+  test("a wrong key is told, and that of somebody who may not", async () => {
     try {
-      const opening = open();
-      await expect(opening).rejects.toMatchObject({ code: "config.invalid" });
-      await expect(opening).rejects.toThrow("do not allow it");
+      for (const user of [{ ...ceph, secretAccessKey: "wrong" }, ceph.guest]) {
+        use(user);
+        const opening = open();
+        await expect(opening).rejects.toMatchObject({ code: "config.invalid" });
+        await expect(opening).rejects.toThrow("docs/storage.md names the permissions");
+      }
     } finally {
-      process.env["AWS_SECRET_ACCESS_KEY"] = ceph.secretAccessKey;
+      use(ceph);
     }
-    expect(await store.stat("nothing")).toBeUndefined();
+  });
+
+  test("the documented policy allows what is needed, under its prefix only; its other settings are well-formed", async () => {
+    const [policy, rules, cors] = await documentedSettings();
+    await client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: forGuest(policy) }));
+    await client.send(
+      new PutBucketLifecycleConfigurationCommand({ Bucket: bucket, LifecycleConfiguration: JSON.parse(rules) }),
+    );
+    await client.send(new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: JSON.parse(cors) }));
+    const others = await open(`s3://${bucket}/other`);
+    await others.put("theirs", bytes);
+    try {
+      use(ceph.guest);
+      const store = await open(`s3://${bucket}/PREFIX`);
+      const large = async function* (fails: boolean): AsyncGenerator<Uint8Array> {
+        for (let part = 0; part < 7; part++) yield Buffer.alloc(1024 * 1024);
+        if (fails) throw new Error("the encoder died");
+      };
+      expect(await store.stat("a")).toBeUndefined();
+      expect((await store.putIfAbsent("a", bytes)).stored).toBe(true);
+      expect((await store.putIfAbsent("a", bytes)).stored).toBe(false);
+      await store.put("b", large(false));
+      await expect(store.put("c", large(true))).rejects.toThrow("the encoder died");
+      const { body } = await store.get("b", { range: { start: 0, end: 1 } });
+      expect((await body.toArray()).length).toBe(1);
+      expect((await fetch((await store.presignGet("a", { expiresSeconds: 60 })) ?? "")).status).toBe(200);
+      expect(await store.deletePrefix("b")).toBe(1);
+      await store.delete("a");
+      const { Uploads: left } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+      expect(left ?? []).toEqual([]);
+
+      const elsewhere = await open(`s3://${bucket}/other`);
+      await expect(elsewhere.put("a", bytes)).rejects.toMatchObject({ code: "config.invalid" });
+      await expect(elsewhere.get("theirs")).rejects.toMatchObject({ code: "config.invalid" });
+      await expect(elsewhere.deletePrefix("theirs")).rejects.toMatchObject({ code: "config.invalid" });
+    } finally {
+      use(ceph);
+    }
+    expect(await others.deletePrefix("theirs")).toBe(1);
+  });
+
+  test("a clock that is off by twenty minutes does no harm", async () => {
+    const store = await open();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 20 * 60_000 });
+    try {
+      expect(await store.stat("clock")).toBeUndefined();
+      await store.put("clock", bytes);
+      vi.setSystemTime(Date.now() - 40 * 60_000);
+      expect((await store.stat("clock"))?.bytes).toBe(10);
+      await store.delete("clock");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("a store that is frozen is told of, then answered for at once, and used again when it wakes", async () => {

@@ -15,6 +15,8 @@ root=$cache/ceph
 # Inside the chroot a server's folder is always here.
 data=/srv/ceph
 access_key=gakuen-test secret_key=gakuen-test-secret
+# A second user, who owns nothing and may do nothing until a bucket's policy says so.
+guest_key=gakuen-guest guest_secret=gakuen-guest-secret
 
 cannot() { echo "ceph-s3.sh: $*" >&2; exit 3; }
 
@@ -141,6 +143,8 @@ create_cluster() {
   ceph_tool ceph-osd -i 0
   ceph_tool radosgw-admin -n client.rgw user create --uid=gakuen --display-name=gakuen \
     --access-key="$access_key" --secret-key="$secret_key"
+  ceph_tool radosgw-admin -n client.rgw user create --uid=guest --display-name=guest \
+    --access-key="$guest_key" --secret-key="$guest_secret"
   touch "$root$data/created"
 }
 
@@ -158,7 +162,9 @@ start_daemons() {
   ceph_tool radosgw -n client.rgw --rgw-frontends "beast endpoint=$host:$port"
 }
 
-answers() { curl -s -o /dev/null --max-time 2 "$1"; }
+answers() { # HOST PORT
+  (exec 3<>"/dev/tcp/$1/$2" && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 2 head -c 4 <&3 | grep -q HTTP) 2>/dev/null
+}
 
 start() {
   local dir port=$2 host=${3:-127.0.0.1}
@@ -172,13 +178,15 @@ start() {
   in_namespace start-daemons "$dir" "$port" "$host" >"$dir/start.log" 2>&1 </dev/null ||
     { tail -20 "$dir/start.log" >&2; stop "$dir"; exit 1; }
   local endpoint=http://$host:$port
-  for _ in {1..300}; do answers "$endpoint" && break; sleep 0.1; done
-  answers "$endpoint" || { echo "RGW did not answer at $endpoint; see $dir/log" >&2; stop "$dir"; exit 1; }
+  for _ in {1..300}; do answers "$host" "$port" && break; sleep 0.1; done
+  answers "$host" "$port" || { echo "RGW did not answer at $endpoint; see $dir/log" >&2; stop "$dir"; exit 1; }
   cat <<LINES
 AWS_ENDPOINT_URL_S3=$endpoint
 AWS_ACCESS_KEY_ID=$access_key
 AWS_SECRET_ACCESS_KEY=$secret_key
 AWS_REGION=us-east-1
+GUEST_ACCESS_KEY_ID=$guest_key
+GUEST_SECRET_ACCESS_KEY=$guest_secret
 RGW_PID=$(cat "$dir/run/client.rgw.pid")
 OSD_PID=$(cat "$dir/run/osd.0.pid")
 MON_PID=$(cat "$dir/run/mon.a.pid")

@@ -13,7 +13,7 @@ const script = fileURLToPath(new URL("ceph-s3.sh", import.meta.url));
 /** The script's word for "not on this machine". */
 const CANNOT = 3;
 
-export interface CephPids {
+interface CephPids {
   /** The gateway, which speaks S3. */
   readonly rgw: number;
   /** The daemon that keeps the objects. */
@@ -26,6 +26,8 @@ export interface Ceph extends AsyncDisposable {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly region: string;
+  /** `arn:aws:iam:::user/guest`, who may do nothing until a bucket's policy says so. */
+  readonly guest: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** The daemons that run now; others after a restart. */
   readonly pids: CephPids;
   /** Kills all daemons at once, as a power cut would. */
@@ -86,6 +88,7 @@ export async function startCeph({ host = "127.0.0.1", port }: { host?: string; p
     accessKeyId: value("AWS_ACCESS_KEY_ID"),
     secretAccessKey: value("AWS_SECRET_ACCESS_KEY"),
     region: value("AWS_REGION"),
+    guest: { accessKeyId: value("GUEST_ACCESS_KEY_ID"), secretAccessKey: value("GUEST_SECRET_ACCESS_KEY") },
     get pids() {
       return pids();
     },
