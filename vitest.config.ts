@@ -2,16 +2,17 @@ import { defineConfig } from "vitest/config";
 
 const exclude = ["**/node_modules/**"];
 const real = {
-  exclude,
   testTimeout: 120_000,
   hookTimeout: 180_000,
   // Browsers, databases and encoders share two cores here; what fails twice in a row is broken.
   retry: 1,
 };
+/** Browsers drop frames where others work beside them. */
+const browsers = "test/e2e/streaming.real.ts";
 
 /**
- * `*.test.ts` are pure and fast. `*.real.ts` use ffmpeg, a database, a store, a browser. Those of the parts mostly wait,
- * so two of their files run at a time; those of the whole (test/) fill a small machine and would starve each other.
+ * `*.test.ts` are pure and fast. `*.real.ts` use ffmpeg, a database, a store, a browser. Most of them wait as much as
+ * they work, so two of their files run at a time; what plays in browsers or takes the whole machine runs alone.
  */
 export default defineConfig({
   test: {
@@ -27,7 +28,8 @@ export default defineConfig({
       {
         test: {
           name: "real",
-          include: ["{packages,services,apps}/**/*.real.ts"],
+          include: ["{packages,services,apps}/**/*.real.ts", "test/e2e/*.real.ts"],
+          exclude: [...exclude, browsers],
           ...real,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -35,8 +37,9 @@ export default defineConfig({
       },
       {
         test: {
-          name: "e2e",
-          include: ["test/**/*.real.ts"],
+          name: "alone",
+          include: ["test/!(e2e)/**/*.real.ts", browsers],
+          exclude,
           ...real,
           fileParallelism: false,
           sequence: { groupOrder: 2 },

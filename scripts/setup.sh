@@ -6,11 +6,21 @@ cd "$(dirname "$0")/.."
 
 say() { printf '%s\n' "$*" >&2; }
 
+# Running needs production packages, testing all of them. A folder that has them all keeps them: leaving out is only for
+# one that is new, so `npm start` never takes a developer's tools away.
+omit="--omit=dev"
+[ "${1:-}" = "--test" ] && omit=""
+[ -d node_modules/vitest ] && omit=""
+
+due=no
 # npm writes node_modules/.package-lock.json last, so it is older than the lock file exactly when an install is due.
-if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+[ -f node_modules/.package-lock.json ] || due=yes
+[ package-lock.json -nt node_modules/.package-lock.json ] && due=yes
+[ "${1:-}" = "--test" ] && [ ! -d node_modules/vitest ] && due=yes
+if [ "$due" = yes ]; then
   say "Installing npm packages (once, about a minute) ..."
   # Not `npm ci`: it refuses a lock file that lacks packages of other platforms, which not every registry has.
-  npm install --no-save --no-audit --no-fund --loglevel=error
+  npm install --no-save --no-audit --no-fund --loglevel=error $omit
   touch node_modules/.package-lock.json
 fi
 
@@ -34,7 +44,8 @@ if command -v apt-get >/dev/null 2>&1; then
   fi
   if [ "$as_root" = no ]; then
     say "Gakuen needs: $packages. Install with:"
-    say "  sudo apt-get update && sudo apt-get install -y $packages"
+    if command -v sudo >/dev/null 2>&1; then say "  sudo apt-get update && sudo apt-get install -y $packages"
+    else say "  su -c 'apt-get update && apt-get install -y $packages'"; fi
     exit 69
   fi
   say "Installing $packages ..."

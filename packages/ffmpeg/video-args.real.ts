@@ -90,7 +90,7 @@ function seeks(source: Source, start: number, variable: boolean): Seek[] {
   const keyframe = source.keyframes.findLast((time) => time <= latest);
   return [
     { mode: "start" },
-    { mode: "before", seconds: before },
+    ...(before > 0 ? [{ mode: "before", seconds: before } as const] : []),
     ...(keyframe === undefined ? [] : [{ mode: "keyframe", seconds: keyframe + 0.14 } as const]),
   ];
 }

@@ -48,10 +48,10 @@ const cases: [string, () => Promise<string> | string, keyof typeof errorKinds, R
   ["a server that fails", () => `${webUrl()}/broken.mp4`, "source.unreachable", /500/],
 ];
 
-test.each(cases)(
+test.concurrent.each(cases)(
   "%s is refused by `gakuen encode`",
-  async (_name, source, code, says) => {
-    const out = join(folder.path, `out-${code}`);
+  async (name, source, code, says) => {
+    const out = join(folder.path, `out of ${name}`);
     const { code: exit, stderr } = await gakuen(["encode", await source(), "--out", out, "--json"]);
     const problem = Problem.parse(JSON.parse(stderr.trim().split("\n").at(-1) ?? ""));
     expect(problem.code).toBe(code);

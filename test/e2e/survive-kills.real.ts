@@ -55,11 +55,11 @@ test(`killed ${KILLS} times at random moments and started again, a title complet
 
 test("an interrupted `gakuen encode` goes on where it was", { timeout: 200_000 }, async () => {
   await using folder = await temporaryFolder();
-  const source = await numberedVideo({ rate: "24", frames: 24 * 180, size: { width: 640, height: 360 } });
+  const source = await numberedVideo({ rate: "24", frames: 24 * 90, size: { width: 640, height: 360 } });
   const out = join(folder.path, "out");
   const args = ["encode", source, "--out", out, "--json"];
   const first = gakuen(args, {
-    NODE_OPTIONS: "--import=data:text/javascript,setTimeout(()=>process.kill(process.pid,'SIGKILL'),5000).unref()",
+    NODE_OPTIONS: "--import=data:text/javascript,setTimeout(()=>process.kill(process.pid,'SIGKILL'),3500).unref()",
   });
   expect((await first).code).toBeNull();
   const second = await gakuen(args);
