@@ -36,7 +36,13 @@ const notModified = { 304: answer("If-None-Match names the ETag") };
 const additions: Record<string, Record<string, unknown>> = {
   "post /ingest/{title}/{plan}/{chunk}/claim": bearer,
   "put /ingest/{title}/{plan}/{track}/{chunk}": { ...bearer, requestBody: { required: true, content: media } },
-  "get /sources/{title}": { parameters: [range], responses: parts(bytes("application/octet-stream")) },
+  "get /sources/{title}": {
+    parameters: [range],
+    responses: {
+      ...parts(bytes("application/octet-stream")),
+      307: answer("to where the bytes are just now", undefined, { Location: header("a URL that may expire") }),
+    },
+  },
   "get /api/events": {
     responses: { 200: answer("events for as long as the client stays", text("text/event-stream")) },
   },

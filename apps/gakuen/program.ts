@@ -11,6 +11,7 @@ import {
   priorityCommand,
   titleCommand,
 } from "./commands.ts";
+import { conformanceCommand } from "./conformance/command.ts";
 import type { ServiceName } from "./one-service.ts";
 import { version } from "./version.ts";
 
@@ -70,6 +71,18 @@ Every setting can be given as an option or in the environment; "gakuen up --help
   titleCommand(client("remove"), "remove a title and all its media", clientUrl);
   inspectCommand(withSettings(program.command("inspect"), ["ffmpeg", "ffprobe"]), configOf);
   planCommand(withSettings(program.command("plan"), ["ffmpeg", "ffprobe"]), configOf);
+  conformanceCommand(
+    withSettings(program.command("conformance"), [
+      "databaseUrl",
+      "queueUrl",
+      "storeUrl",
+      "secret",
+      "shokiUrl",
+      "ffmpeg",
+      "ffprobe",
+    ]),
+    configOf,
+  );
   program
     .command("exit-codes", { hidden: true })
     .description("what the exit codes mean")
