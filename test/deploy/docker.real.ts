@@ -28,7 +28,9 @@ describe.skipIf(process.env["GAKUEN_TEST_DOCKER"] === undefined)("docker compose
     const started = Date.now();
     await project.compose("build");
     const built = Date.now();
-    await project.compose("up", "--detach", "--wait", "--scale", "otetsudai=2");
+    await project.compose("up", "--detach", "--wait", "--scale", "otetsudai=2").catch(async (error: unknown) => {
+      throw new Error(`not all came up:\n${await project.compose("logs", "--tail", "8")}`, { cause: error });
+    });
     console.log(
       `built in ${Math.round((built - started) / 1000)} s, up in ${Math.round((Date.now() - built) / 1000)} s`,
     );
