@@ -1,7 +1,7 @@
 import { type BlockBlobClient, ContainerClient, StorageSharedKeyCredential } from "@azure/storage-blob";
 import { azureError } from "./azure-errors.ts";
 import type { AzureLocation } from "./azure-location.ts";
-import { ATTEMPTS, requestTimeout } from "./request-timeout.ts";
+import { ATTEMPTS, IDLE_MS } from "./request-timeout.ts";
 import { StoreGate } from "./store-gate.ts";
 
 const RETRY_MS = 200;
@@ -32,19 +32,23 @@ export class AzureRequests {
 
   /**
    * Makes a request; `call` gets the signal for the SDK and catches those refusals that are answers to it. The SDK has
-   * no limit of its own for the time of an attempt, so there is one for all of them (`timeout` each, in milliseconds).
+   * no limit of its own for the time of an attempt, so there is one for all of them together, which begins anew whenever
+   * a body has made progress.
    */
   async send<T>(
     doing: string,
-    { signal, timeout = requestTimeout() }: { signal?: AbortSignal | undefined; timeout?: number },
-    call: (abortSignal: AbortSignal) => Promise<T>,
+    signal: AbortSignal | undefined,
+    call: (options: { abortSignal: AbortSignal; onProgress: () => void }) => Promise<T>,
   ): Promise<T> {
     return await this.gate.request(doing, signal, async () => {
-      const limit = ATTEMPTS * timeout;
+      const limit = ATTEMPTS * IDLE_MS;
       const late = new AbortController();
       const timer = setTimeout(() => late.abort(new Error(`there was no answer within ${limit} ms`)), limit);
       try {
-        return await call(AbortSignal.any([late.signal, ...(signal ? [signal] : [])]));
+        return await call({
+          abortSignal: AbortSignal.any([late.signal, ...(signal ? [signal] : [])]),
+          onProgress: () => timer.refresh(),
+        });
       } catch (error) {
         late.signal.throwIfAborted();
         throw error;

@@ -9,7 +9,6 @@ import { notFound, vanished } from "./not-found.ts";
 import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOptions } from "./port.ts";
 import { checkExpiry } from "./presign-expiry.ts";
 import { clampRange } from "./range.ts";
-import { requestTimeout } from "./request-timeout.ts";
 import { type IncomingBody, receiveBody, sendParts } from "./send-parts.ts";
 import { storeBody } from "./store-body.ts";
 
@@ -61,7 +60,7 @@ class AzureStore implements ObjectStore {
     signal?.throwIfAborted();
     const { start, end } = range === undefined ? { start: 0, end: Infinity } : clampRange(range, key, Infinity);
     const count = end === Infinity ? undefined : end - start;
-    const answer = await this.#requests.send(`read ${key}`, { signal }, (abortSignal) =>
+    const answer = await this.#requests.send(`read ${key}`, signal, ({ abortSignal }) =>
       this.#requests
         .blob(key)
         .download(start, count, { abortSignal })
@@ -88,7 +87,7 @@ class AzureStore implements ObjectStore {
 
   async stat(key: string): Promise<ObjectInfo | undefined> {
     checkKey(key);
-    const answer = await this.#requests.send(`look up ${key}`, {}, (abortSignal) =>
+    const answer = await this.#requests.send(`look up ${key}`, undefined, ({ abortSignal }) =>
       this.#requests.blob(key).getProperties({ abortSignal }).catch(undefinedIfAbsent),
     );
     return answer && describe(key, answer.contentLength ?? 0, answer);
@@ -109,7 +108,7 @@ class AzureStore implements ObjectStore {
     const root = this.#requests.location.prefix;
     let next: string | undefined;
     do {
-      const page = await this.#requests.send(`list ${prefix}`, {}, async (abortSignal) => {
+      const page = await this.#requests.send(`list ${prefix}`, undefined, async ({ abortSignal }) => {
         const pages = this.#requests.container
           .listBlobsFlat({ prefix: root + prefix, abortSignal })
           .byPage(next === undefined ? {} : { continuationToken: next });
@@ -126,7 +125,7 @@ class AzureStore implements ObjectStore {
 
   async delete(key: string): Promise<void> {
     checkKey(key);
-    await this.#requests.send(`delete ${key}`, {}, (abortSignal) =>
+    await this.#requests.send(`delete ${key}`, undefined, ({ abortSignal }) =>
       this.#requests.blob(key).delete({ abortSignal }).catch(undefinedIfAbsent),
     );
   }
@@ -167,11 +166,10 @@ class AzureStore implements ObjectStore {
     { contentType, signal }: PutOptions,
     conditions: BlobRequestConditions,
   ): Promise<ObjectInfo | undefined> {
-    const timeout = requestTimeout({ bytes: bytes.byteLength });
-    return await this.#requests.send(`store ${key}`, { signal, timeout }, async (abortSignal) => {
+    return await this.#requests.send(`store ${key}`, signal, async (options) => {
       const answer = await this.#requests
         .blob(key)
-        .upload(bytes, bytes.byteLength, { abortSignal, conditions, ...headers(contentType) })
+        .upload(bytes, bytes.byteLength, { ...options, conditions, ...headers(contentType) })
         .catch(undefinedIfThere);
       return answer && describe(key, bytes.byteLength, answer);
     });
@@ -191,12 +189,11 @@ class AzureStore implements ObjectStore {
       // All ids of a blob must have the same length.
       const id = Buffer.from(`${upload}-${String(part.number).padStart(6, "0")}`).toString("base64");
       ids[part.number - 1] = id;
-      const timeout = requestTimeout({ bytes: part.bytes.byteLength });
-      await this.#requests.send(`store ${key}`, { signal: partSignal, timeout }, (abortSignal) =>
-        blob.stageBlock(id, part.bytes, part.bytes.byteLength, { abortSignal }),
+      await this.#requests.send(`store ${key}`, partSignal, (options) =>
+        blob.stageBlock(id, part.bytes, part.bytes.byteLength, options),
       );
     });
-    return await this.#requests.send(`store ${key}`, { signal }, async (abortSignal) => {
+    return await this.#requests.send(`store ${key}`, signal, async ({ abortSignal }) => {
       const answer = await blob
         .commitBlockList(ids, { abortSignal, conditions, ...headers(contentType) })
         .catch(undefinedIfThere);
@@ -222,6 +219,8 @@ export async function openAzureStore(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<ObjectStore> {
   const requests = new AzureRequests(azureLocation(url, environment));
-  await requests.send("open the store", {}, (abortSignal) => requests.container.getProperties({ abortSignal }));
+  await requests.send("open the store", undefined, ({ abortSignal }) =>
+    requests.container.getProperties({ abortSignal }),
+  );
   return new AzureStore(requests);
 }

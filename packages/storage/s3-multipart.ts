@@ -50,7 +50,7 @@ export class S3Multipart implements AsyncDisposable {
   async #sendPart(part: BodyPart, signal: AbortSignal): Promise<void> {
     const timeout = requestTimeout({ bytes: part.bytes.byteLength });
     const { ETag } = await this.#requests.send(`store ${this.#key}`, { signal, timeout }, (http) =>
-      this.#requests.client.send(
+      this.#requests.uploads.send(
         new UploadPartCommand({ ...this.#upload, PartNumber: part.number, Body: part.bytes }),
         http,
       ),

@@ -1,5 +1,5 @@
 import type { S3Client } from "@aws-sdk/client-s3";
-import { requestTimeout } from "./request-timeout.ts";
+import { IDLE_MS, requestTimeout } from "./request-timeout.ts";
 import { createS3Client } from "./s3-client.ts";
 import { s3Error } from "./s3-errors.ts";
 import type { S3Location } from "./s3-location.ts";
@@ -19,12 +19,15 @@ interface HttpOptions {
 /** The way to one S3 store: all requests go through one gate, and their errors are put into the port's terms. */
 export class S3Requests {
   readonly client: S3Client;
+  /** For what carries a body to the store. */
+  readonly uploads: S3Client;
   readonly location: S3Location;
   readonly gate: StoreGate;
 
   constructor(location: S3Location) {
     this.location = location;
     this.client = createS3Client(location);
+    this.uploads = createS3Client(location, { idleTimeout: IDLE_MS });
     this.gate = new StoreGate((error, doing) => s3Error(error, doing, location));
   }
 

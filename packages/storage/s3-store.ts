@@ -181,7 +181,7 @@ class S3Store implements ObjectStore {
     const timeout = requestTimeout({ bytes: bytes.byteLength });
     return await this.#requests.send(`store ${key}`, { signal, timeout }, async (http) => {
       try {
-        const { ETag } = await this.#requests.client.send(command, http);
+        const { ETag } = await this.#requests.uploads.send(command, http);
         return { ETag };
       } catch (error) {
         if (condition.IfNoneMatch !== undefined && isConditionFailed(error)) return undefined;

@@ -21,9 +21,9 @@ function heldWork() {
     state.now -= 1;
   };
   const letGo = async (all: Promise<unknown>): Promise<void> => {
-    let ended = false;
-    const end = all.finally(() => (ended = true));
-    while (!ended) {
+    const state = { ended: false };
+    const end = all.finally(() => (state.ended = true));
+    while (!state.ended) {
       waiting.shift()?.();
       await new Promise(setImmediate);
     }
@@ -76,13 +76,13 @@ describe("The gate to a store", () => {
     test("asks it through four failures and any of a single call, then once a second", async () => {
       const store = gate();
       let made = 0;
-      const ask = async (error?: Error): Promise<unknown> =>
-        await store
-          .request("read a", undefined, async () => {
-            made += 1;
-            if (error) throw error;
-          })
-          .catch((reason: unknown) => reason);
+      const ask = async (failure?: Error): Promise<unknown> => {
+        const request = store.request("read a", undefined, async () => {
+          made += 1;
+          if (failure) throw failure;
+        });
+        return await request.catch((reason: unknown) => reason);
+      };
 
       for (let i = 0; i < 4; i++) await ask(away);
       for (let i = 0; i < 9; i++) await ask(new PipelineError("store.full", "full"));
