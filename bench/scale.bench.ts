@@ -1,9 +1,11 @@
+import { measureIngest } from "./scale/measure-ingest.ts";
 import { measureQueue } from "./scale/measure-queue.ts";
 
 /**
- * How far does it scale? Real engine, real database, encoders whose encodes are waits. Prints how much of the slots'
- * time was spent encoding, and what a chunk costs beside its encode.
+ * How far does it scale? Real engine, real databases, encoders whose encodes are waits. Prints how much of the slots'
+ * time was spent encoding (ideal ÷ wall), and what a chunk costs beside its encode.
  */
 export async function run(_runs: number, short: boolean): Promise<void> {
   await measureQueue(short);
+  await measureIngest(short);
 }

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Engine, openEngine } from "@gakuen/engine";
+import type { EncodeJob } from "@gakuen/contracts";
+import { type Engine, type Handler, openEngine } from "@gakuen/engine";
+import { createHttpIngest, startOtetsudai } from "@gakuen/otetsudai-encoder";
+import { createLog } from "@gakuen/platform";
 import { encodeMs } from "./load.ts";
 
 /**
- * A process that plays several encoder hosts, each with a queue connection and slots of its own. Their encodes are
- * waits. It is told what to do, and tells what was done, over the channel to its parent.
+ * A process that plays several encoder hosts, each with a queue connection and slots of its own. It is told what to do,
+ * and tells what was done, over the channel to its parent.
  */
 export interface EncodersTask {
   readonly url: string;
@@ -12,62 +15,66 @@ export interface EncodersTask {
   readonly slots: number;
   /** Of the recorded times of the encodes. */
   readonly scale: number;
+  /** A whole Otetsudai with this ffmpeg and this Kaikeishi; without it an encode is a wait and nothing else. */
+  readonly whole?: { readonly ffmpeg: string; readonly kaikeishi: string };
 }
 
 export interface EncodersMark {
-  /** Milliseconds of encoding that slots have done, as planned; waiting for a timer that is late does not count. */
+  /** Milliseconds of encoding that slots have done, as planned: what is late, or comes after it, does not count. */
   readonly encodedMs: number;
   readonly chunks: number;
   readonly cpuMs: number;
-  readonly begun: number;
   /** What the engine warned of: a queue that does not answer in time. */
   readonly warnings: number;
 }
 
-const none = (): void => undefined;
-const log = {
-  debug: none,
-  info: none,
-  warn: () => void (warnings += 1),
-  error: none,
-};
-
 const engines: Engine[] = [];
-const running = new Map<string, { begunAt: number; ms: number }>();
+const running = new Map<object, { begunAt: number; ms: number }>();
 let encodedMs = 0;
 let chunks = 0;
-let begun = 0;
 let warnings = 0;
 
-async function work({ url, hosts, slots, scale }: EncodersTask): Promise<void> {
-  for (let host = 0; host < hosts; host++) {
-    const engine = await openEngine({ url, log, worksOnly: true, name: `host-${process.pid}-${host}` });
-    engines.push(engine);
+const none = (): void => undefined;
+const log = { debug: none, info: none, warn: () => void (warnings += 1), error: none };
+
+async function work(task: EncodersTask): Promise<void> {
+  for (let host = 0; host < task.hosts; host++) {
+    const name = `host-${process.pid}-${host}`;
+    engines.push(await openEngine({ url: task.url, log, worksOnly: true, name }));
   }
-  for (const engine of engines)
-    engine.workEncode(
-      async (job, { signal, report }) => {
-        const ms = encodeMs(job, scale);
-        const key = `${job.ref.title}.${job.ref.chunk}`;
-        running.set(key, { begunAt: performance.now(), ms });
-        begun += 1;
-        const timer = setInterval(() => report({ seconds: 1, total: 2, encoder: "bench" }), 500);
-        await delay(ms, undefined, { signal }).finally(() => {
-          clearInterval(timer);
-          running.delete(key);
-        });
-        encodedMs += ms;
-        chunks += 1;
-      },
-      { slots },
-    );
+  for (const engine of engines) startEncoder(engine, task);
+}
+
+function startEncoder(engine: Engine, { slots, scale, whole }: EncodersTask): void {
+  const counted =
+    (handler: Handler<EncodeJob>): Handler<EncodeJob> =>
+    async (job, context) => {
+      const ms = encodeMs(job, scale);
+      running.set(context, { begunAt: performance.now(), ms });
+      await handler(job, context).finally(() => running.delete(context));
+      encodedMs += ms;
+      chunks += 1;
+    };
+  if (whole) {
+    const workEncode: Engine["workEncode"] = (handler, options) => engine.workEncode(counted(handler), options);
+    const tools = { ffmpeg: whole.ffmpeg, ffprobe: "", version: "" };
+    const ingest = createHttpIngest(whole.kaikeishi);
+    const quiet = createLog({ level: "warn", format: "json" });
+    startOtetsudai({ engine: { ...engine, workEncode }, tools, ingest, slots, log: quiet });
+    return;
+  }
+  const wait = counted(async (job, { signal, report }) => {
+    const timer = setInterval(() => report({ seconds: 1, total: 2, encoder: "bench" }), 500);
+    await delay(encodeMs(job, scale), undefined, { signal }).finally(() => clearInterval(timer));
+  });
+  engine.workEncode(wait, { slots });
 }
 
 function mark(): EncodersMark {
   let current = 0;
   for (const { begunAt, ms } of running.values()) current += Math.min(ms, performance.now() - begunAt);
   const { user, system } = process.cpuUsage();
-  return { encodedMs: encodedMs + current, chunks, cpuMs: (user + system) / 1000, begun, warnings };
+  return { encodedMs: encodedMs + current, chunks, cpuMs: (user + system) / 1000, warnings };
 }
 
 process.on("message", (message: EncodersTask | "mark" | "stop") => {

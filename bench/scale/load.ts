@@ -14,9 +14,9 @@ export interface Load {
 }
 
 /** A title of this length as Kaichou queues it: its plan, and a job for each chunk. */
-export function titleOf(name: string, seconds: number): Load {
+export function titleOf(name: string, seconds: number, { sound = true } = {}): Load {
   const title = TitleId.parse(name);
-  const inspection = inspected({ frames: 24 * seconds });
+  const inspection = inspected({ frames: 24 * seconds }, sound ? [{}] : []);
   const { plan } = planTitle(inspection, PlanSettings.parse({}));
   const planId = planIdOf(plan);
   const source = { kind: "file", path: "/films/film.mp4" } as const;

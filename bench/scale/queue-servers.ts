@@ -17,7 +17,7 @@ const none = (): void => undefined;
 const log = { debug: none, info: none, warn: none, error: none };
 
 /** The embedded PostgreSQL, as `gakuen up` runs it. */
-async function postgres(): Promise<QueueServer> {
+export async function postgresServer(): Promise<QueueServer> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "gakuen-bench-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -41,7 +41,7 @@ async function redis(): Promise<QueueServer> {
 export function queueServers(): readonly (() => Promise<QueueServer>)[] {
   const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
   if (!hasRedis) console.log("redis-server is not installed (apt-get install redis-server): PostgreSQL alone");
-  return hasRedis ? [postgres, redis] : [postgres];
+  return hasRedis ? [postgresServer, redis] : [postgresServer];
 }
 
 /** Connections that clients hold to the server now (proc(5), /proc/net/tcp: state 01 is established). */

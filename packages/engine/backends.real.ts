@@ -92,8 +92,8 @@ describe("a queue in Redis", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("has all jobs again after kill -9", async () => {
-    await using redis = await withTestRedis();
+  test("that writes each command before it answers has all jobs again after kill -9", async () => {
+    await using redis = await withTestRedis(["--appendonly", "yes", "--appendfsync", "always"]);
     await using engine = await openEngine({ url: redis.url, log });
     const title = TitleId.parse("kept");
     await engine.addGraph(

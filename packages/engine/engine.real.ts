@@ -14,6 +14,9 @@ let elsewhere: Engine;
 let number = 0;
 let title: TitleId;
 
+/** A busy machine, and encoders that look for jobs once a second. */
+const patience = { timeout: 20_000 };
+
 /** Runs `handler` under `scope`'s lifetime. */
 function during(scope: AsyncDisposableStack, worker: WorkerHandle): void {
   scope.defer(() => worker.close());
@@ -77,12 +80,12 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
     // What runs already is told, once for each track.
     await engine.hurryEncode(sampleEncode(title, "v0").ref, v1080, 6);
     await engine.hurryEncode(sampleEncode(title, "v0").ref, v1080, 5);
-    await expect.poll(() => wanted).toContain("v1080 of v0");
+    await expect.poll(() => wanted, patience).toContain("v1080 of v0");
     // Whoever comes too late for the hurried job must not keep what it took instead.
     await delay(700);
     expect(await engine.counts()).toMatchObject({ encode: { waiting: 2, active: 2 } });
     finish.resolve();
-    await expect.poll(() => begun).toHaveLength(4);
+    await expect.poll(() => begun, patience).toHaveLength(4);
     expect(begun).toEqual(["v0", "v2 in a hurry", "v1", "v3"]);
     expect(wanted.filter((track) => track === "v1080 of v0")).toHaveLength(1);
   });
@@ -104,7 +107,7 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
     );
     await expect.poll(() => attempts, { timeout: 20_000 }).toEqual([1, 1, 1]);
     // Counts are no snapshot: a job that is just being moved may be in none.
-    await expect.poll(() => engine.hasPublish(samplePublish(title))).toBe(true);
+    await expect.poll(() => engine.hasPublish(samplePublish(title)), patience).toBe(true);
     expect(await engine.failures()).toEqual([]);
   });
 
@@ -125,7 +128,7 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
         { slots: 1 },
       ),
     );
-    await expect.poll(() => done).toEqual(["v2", "v0", "v1"]);
+    await expect.poll(() => done, patience).toEqual(["v2", "v0", "v1"]);
     await engine.cancelTitle(title);
   });
 
@@ -153,7 +156,7 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
         { slots: 2 },
       ),
     );
-    await expect.poll(() => engine.hasPublish(publish)).toBe(false);
+    await expect.poll(() => engine.hasPublish(publish), patience).toBe(false);
     expect(done.toSorted()).toEqual(["published", "v0", "v1", "v2", "v3"]);
     expect(done.at(-1)).toBe("published");
     expect(await engine.failures()).toEqual([]);
@@ -202,7 +205,7 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
       ),
     );
     await engine.addGraph(samplePublish(title), chunks("v0"));
-    await expect.poll(() => engine.hasPublish(samplePublish(title))).toBe(false);
+    await expect.poll(() => engine.hasPublish(samplePublish(title)), patience).toBe(false);
     expect(tries).toBe(1);
     expect(await engine.failures()).toMatchObject([{ kind: "encode", title, code: "source.changed" }]);
     await engine.clearFailures(title);
@@ -220,7 +223,9 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
     );
     const broken = { title, plan: "not-a-plan" } as unknown as ReturnType<typeof samplePublish>;
     await engine.addGraph(broken, []);
-    await expect.poll(() => engine.failures()).toMatchObject([{ kind: "publish", title, code: "usage.invalid" }]);
+    await expect
+      .poll(() => engine.failures(), patience)
+      .toMatchObject([{ kind: "publish", title, code: "usage.invalid" }]);
     await engine.clearFailures(title);
   });
 
@@ -239,7 +244,7 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
       elsewhere.workPublish(async () => undefined, { concurrency: 1 }),
     );
     await engine.addGraph(samplePublish(title), chunks("v0", "v1", "v2", "v3", "v4"));
-    await expect.poll(() => running).toBe(2);
+    await expect.poll(() => running, patience).toBe(2);
     expect(stopped).toBe(0);
     await engine.cancelTitle(title);
     // A slot that became free found no other chunk of the title.
@@ -271,13 +276,13 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
       { slots: 1 },
     );
     await engine.addGraph(samplePublish(title), chunks("v0"));
-    await expect.poll(() => events).toEqual(["first 1"]);
+    await expect.poll(() => events, patience).toEqual(["first 1"]);
     during(
       scope,
       elsewhere.workEncode(async (_, { attempt }) => void events.push(`second ${attempt}`), { slots: 1 }),
     );
     await first.close();
-    await expect.poll(() => events).toEqual(["first 1", "second 1"]);
+    await expect.poll(() => events, patience).toEqual(["first 1", "second 1"]);
     await engine.cancelTitle(title);
   });
 
@@ -292,7 +297,7 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
       { concurrency: 1 },
     );
     await engine.addPrepare({ title }, { priority: 1 });
-    await expect.poll(() => events).toEqual(["begun"]);
+    await expect.poll(() => events, patience).toEqual(["begun"]);
     await worker.close({ graceMs: 20_000 });
     expect(events).toEqual(["begun", "done"]);
     expect(await engine.hasPrepare(title)).toBe(false);
@@ -306,8 +311,8 @@ describe.each(testServers)("the work queue on %s", (_, openServer) => {
       scope,
       engine.workEncode(
         async (_, { report }) => {
-          for (let seconds = 0; seconds < 600; seconds++) {
-            report({ seconds, total: 600, encoder: "here" });
+          for (let seconds = 0; seconds < 1200; seconds++) {
+            report({ seconds, total: 1200, encoder: "here" });
             await delay(10);
           }
         },

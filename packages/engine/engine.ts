@@ -73,8 +73,9 @@ export interface EngineOptions {
   /** Name of this process's workers. Default host:pid. */
   readonly name?: string;
   /**
-   * This process only works on jobs, as encoders do: one connection to PostgreSQL is enough, and none of its commits
-   * needs to be on disk before it goes on. What a crash of the server forgets is done, or told, again.
+   * This process only works on jobs, as encoders do: on one connection to PostgreSQL, which does not listen (it hears of
+   * a cancel or of new jobs up to a second later), and without waiting for the disk at each commit. What a crash of the
+   * server forgets is done, or told, again.
    */
   readonly worksOnly?: boolean;
 }

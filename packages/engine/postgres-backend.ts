@@ -3,6 +3,7 @@ import {
   assertSchemaCompatibility,
   LATEST_SCHEMA_VERSION,
   type PgQueryable,
+  type PostgresPoolConfig,
   PostgresConnection,
   PostgresQueueBackend,
   runMigrations,
@@ -10,6 +11,7 @@ import {
 } from "bullmq";
 import { EventEmitter } from "node:events";
 import type { BackendConnection, BackendOptions } from "./backend.ts";
+import { workByDatabaseClock } from "./database-clock.ts";
 
 /** Opened as they are needed; the one that listens is among them. */
 const MOST_CONNECTIONS = { service: 4, worker: 1 };
@@ -21,7 +23,7 @@ export async function openPostgresBackend({
   worksOnly,
   log,
 }: BackendOptions): Promise<BackendConnection> {
-  const connection = new ListeningPool({
+  const connection = new ListeningPool(!worksOnly, {
     connectionString: url,
     schema: namespace,
     max: worksOnly ? MOST_CONNECTIONS.worker : MOST_CONNECTIONS.service,
@@ -35,6 +37,7 @@ export async function openPostgresBackend({
   try {
     await connection.prepare(namespace);
     await connection.waitUntilReady();
+    await workByDatabaseClock(connection.pool);
   } catch (error) {
     await connection.close();
     throw error;
@@ -65,13 +68,23 @@ class Ear extends EventEmitter implements ListenClient {
 
 /**
  * Listens on a connection of the pool that goes on answering queries, as PostgreSQL allows. BullMQ would take one more
- * for each worker and each reader of events; with a hundred encoders it is the number of connections that counts.
+ * for each worker and each reader of events.
+ *
+ * Encoders do not listen, they look now and then. Each chunk makes half a dozen announcements, and PostgreSQL wakes every
+ * connection that listens for each of them, whatever it listens to: with a hundred encoders that would be most of its work.
  */
 class ListeningPool extends PostgresConnection {
   readonly #ear = new Ear();
+  readonly #listens: boolean;
   #listening: Promise<void> | undefined;
 
+  constructor(listens: boolean, config: PostgresPoolConfig) {
+    super(config);
+    this.#listens = listens;
+  }
+
   override async getListenClient(): Promise<ListenClient> {
+    if (!this.#listens) return this.#ear;
     this.#listening ??= this.#listen();
     const listening = this.#listening;
     await listening.catch((error: unknown) => {

@@ -42,7 +42,7 @@ const STREAM = "gakuen-signals";
 
 /**
  * Events are read when the database says that there are some, and this often anyway: several at once may be announced
- * only once.
+ * only once, and encoders do not listen.
  */
 const POLL_MS = 500;
 

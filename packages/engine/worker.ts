@@ -44,7 +44,9 @@ export interface WorkerHandle {
 /** How long a dead worker's job stays with it. Clocks of all machines must agree to well within this. */
 const LOCK_MS = 4_000;
 const RENEW_MS = 1_300;
-const PROGRESS_MS = 5_000;
+/** How often somebody looks for jobs of dead workers: one of them is begun anew after 4 to 7 s. */
+const STALLED_CHECK_MS = 3_000;
+const PROGRESS_MS = 10_000;
 /** A handler that does not listen to its signal is left behind after this. */
 const DEAF_AFTER_MS = 5_000;
 
@@ -150,7 +152,10 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     lockDuration: LOCK_MS,
     // Done above: BullMQ knows locks by job and not by token, and takes a renewal that failed for one that is late.
     skipLockRenewal: true,
-    stalledInterval: 1_000,
+    // Writes to every job that runs, twice, for all workers together: it costs more than all else in PostgreSQL.
+    stalledInterval: STALLED_CHECK_MS,
+    // Seconds after which an idle worker looks for jobs even if it heard of none.
+    drainDelay: 1,
     // A killed worker says nothing against its job.
     maxStalledCount: 1_000_000,
     runRetryDelay: 500,
