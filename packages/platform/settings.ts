@@ -75,7 +75,6 @@ export const settings = {
     description: "port to listen on; 0 takes any that is free",
     default:
       "8080 for the front door; the other services: the port of their URL below; an encoder listens only where this is set",
-      "8080 for the front door; the other services: the port of their URL below; an encoder listens only where this is set",
   },
   secret: {
     env: "GAKUEN_SECRET",
