@@ -1,7 +1,8 @@
 import type { SourceAddress, TitleId } from "@gakuen/contracts";
 import type { Tokens } from "@gakuen/platform";
-import type { ObjectAddress } from "./object-address.ts";
+import { isObjectUrl, type ObjectAddress, parseObjectAddress } from "./object-address.ts";
 import { bucketOpener } from "./open-objects.ts";
+import { parseSource } from "./source-address.ts";
 
 /** As long as a chunk may wait in a long queue; a retry of the title makes new ones. */
 const SOURCE_TOKEN_SECONDS = 30 * 24 * 60 * 60;
@@ -18,11 +19,21 @@ const openBucket = bucketOpener();
  * Encoders in the same process read local files in place. Without an HTTP server, objects are read by a URL that is good
  * for a week.
  */
-export const sourceInPlace: EncoderAddress = async (_title, source, object) => {
+export const sourceInPlace: EncoderAddress = (_title, source, object) => inPlace(source, object);
+
+async function inPlace(source: SourceAddress, object?: ObjectAddress): Promise<SourceAddress> {
   const bucket = object && (await openBucket(object.storeUrl));
   const url = await bucket?.presignGet(object?.key ?? "", { expiresSeconds: LONGEST_PRESIGNED_SECONDS });
   return url === undefined ? source : { kind: "http", url };
-};
+}
+
+/**
+ * What a person wrote ({@link parseSource}), as an address that this process can read by itself at once.
+ * Errors: `usage.invalid`, `config.invalid`, `store.unavailable`.
+ */
+export async function readableAddress(text: string): Promise<SourceAddress> {
+  return inPlace(parseSource(text), isObjectUrl(text) ? parseObjectAddress(text) : undefined);
+}
 
 /**
  * Encoders on other machines have no right to any store and see no folder of ours: they read files and objects from us,

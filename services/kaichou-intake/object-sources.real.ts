@@ -42,9 +42,8 @@ describe.skipIf(missing !== undefined)("a source in a bucket", () => {
     await ceph[Symbol.asyncDispose]();
   });
   afterEach(async () => {
-    const { kaichou } = await start();
     for (const { id } of await parts.records.db.selectFrom("titles").select("id").execute())
-      await kaichou.remove(id as TitleId);
+      await kaichous[0]?.kaichou.remove(id as TitleId);
     for (const running of kaichous.splice(0)) await running[Symbol.asyncDispose]();
   });
 

@@ -3,7 +3,9 @@ import type { Tokens } from "@gakuen/platform";
 import type { SourceFacts, TitleRow } from "@gakuen/records";
 import { sourceUrl } from "./encoder-address.ts";
 import { type LocateParts, locateSource, sourceName } from "./locate-source.ts";
-import { PRESIGNED_SECONDS } from "./source-bytes.ts";
+
+/** Longer than any inspection takes. */
+const PRESIGNED_SECONDS = 12 * 60 * 60;
 
 export interface ReadableSource {
   readonly address: SourceAddress;

@@ -1,7 +1,7 @@
 import { copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { AddTitle } from "@gakuen/contracts";
+import { AddTitle, type TitleId } from "@gakuen/contracts";
 import { getPlan } from "@gakuen/records";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openTestParts, type PlannedFilm, plannedFilm, type TestParts } from "../kaikeishi-uploader/testing.ts";
@@ -26,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const { id } of await parts.records.db.selectFrom("titles").select("id").execute())
-    await other.kaichou.remove(id as never);
+    await other.kaichou.remove(id as TitleId);
   await other[Symbol.asyncDispose]();
   await owner[Symbol.asyncDispose]();
 });

@@ -7,8 +7,8 @@ import { z } from "zod";
 import { demandUnchanged, type Located, locateSource, sourceName } from "./locate-source.ts";
 import { objectOpener } from "./open-objects.ts";
 
-/** How long the redirection to an object may be read; every new request to us gets a new one. */
-export const PRESIGNED_SECONDS = 12 * 60 * 60;
+/** ffmpeg begins to read there at once, and comes to us again for each further request. */
+const PRESIGNED_SECONDS = 60 * 60;
 
 export interface SourceRouteOptions {
   /** Base URL at which other Kaichous reach this very one. */

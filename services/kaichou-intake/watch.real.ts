@@ -1,7 +1,7 @@
 import { appendFile, copyFile, mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { AddTitle } from "@gakuen/contracts";
+import { AddTitle, type TitleId } from "@gakuen/contracts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { openTestParts, type PlannedFilm, plannedFilm, type TestParts } from "../kaikeishi-uploader/testing.ts";
 import { openTestKaichou, type TestKaichou, untilTitles } from "./testing.ts";
@@ -24,10 +24,8 @@ beforeEach(async () => {
   folder = await mkdtemp(join(parts.folder, "incoming-"));
 });
 afterEach(async () => {
-  await stopAll();
-  const { kaichou } = await start([]);
   const ids = await parts.records.db.selectFrom("titles").select("id").execute();
-  for (const { id } of ids) await kaichou.remove(id as never);
+  for (const { id } of ids) await kaichous[0]?.kaichou.remove(id as TitleId);
   await stopAll();
 });
 
@@ -55,10 +53,12 @@ test("a film becomes a title once: by whichever of two Kaichous, beside what is 
     two.kaichou.add(byHand),
   ]);
   const expected = ["By Hand", "By Hand", ...Array.from({ length: 4 }, (_, index) => `film ${index}`)];
-  expect((await titles(6)).sort()).toEqual(expected.map((name) => [name, "encoding"]));
+  expect((await titles(6)).map((title) => title.join(": ")).sort()).toEqual(
+    expected.map((name) => `${name}: encoding`),
+  );
   // Nothing is stuck: each title has its whole graph in the queue.
   for (const { id, plan } of await untilTitles(parts, 6))
-    while (plan && !(await one.engine.hasPublish({ title: id, plan }))) await delay(20);
+    while (!(await one.engine.hasPublish({ title: id, plan: plan ?? film.planId }))) await delay(20);
   await stopAll();
 
   await Promise.all([start(), start()]);

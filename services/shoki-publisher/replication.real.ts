@@ -5,7 +5,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { planPrefix, type TitleId, titlePrefix } from "@gakuen/contracts";
 import { createHttpServer } from "@gakuen/platform";
-import { deleteTitle, getTitle, takeReplica, titleReplicas } from "@gakuen/records";
+import {
+  deleteTitle,
+  getTitle,
+  renewReplica,
+  replicaCopied,
+  type ReplicaTask,
+  takeReplica,
+  titleReplicas,
+} from "@gakuen/records";
 import { type ObjectStore, openFileStore } from "@gakuen/storage";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -156,9 +164,21 @@ describe("a second store", () => {
   });
 });
 
-test("of many that ask at once exactly one is given a title to copy", async () => {
+test("of many that ask at once exactly one is given a title to copy, and when that one has died another", async () => {
+  const { records } = parts;
   const title = await published();
-  const tasks = await Promise.all(Array.from({ length: 8 }, () => takeReplica(parts.records, "file:///somewhere")));
-  expect(tasks.filter((task) => task?.title === title)).toHaveLength(1);
-  expect(tasks.filter((task) => task === undefined)).toHaveLength(7);
+  const take = () => takeReplica(records, "file:///somewhere");
+  const tasks = (await Promise.all(Array.from({ length: 8 }, take))).filter((task) => task !== undefined);
+  expect(tasks).toMatchObject([{ title, work: "copy" }]);
+  const [dead] = tasks as [ReplicaTask];
+  expect(await renewReplica(records, dead)).toBe(true);
+  await records.db
+    .updateTable("replicas")
+    .set({ leased_until: new Date(0) })
+    .execute();
+  expect(await take()).toMatchObject({ title, work: "copy" });
+  // It was only frozen: what it says now counts no more.
+  expect(await renewReplica(records, dead)).toBe(false);
+  await replicaCopied(records, dead, { objects: 1, bytes: 1 });
+  expect((await copies(title)).find(({ destination }) => destination === "file:///somewhere")?.copiedAt).toBeNull();
 });
