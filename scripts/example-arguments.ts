@@ -165,6 +165,16 @@ const examples: readonly Example[] = [
     job: sound({ seek: { mode: "before", seconds: 117.873 }, startPacket: 5625, endPacket: 6000, preroll: 8 }),
   },
   {
+    about: "sound to the end of its source, which lacks some of the last packets",
+    job: sound({
+      seek: { mode: "before", seconds: 117.873 },
+      startPacket: 5625,
+      endPacket: 6000,
+      preroll: 8,
+      padding: 700,
+    }),
+  },
+  {
     about: "sound at 44.1 kHz in six channels, from a file",
     job: sound(
       { seek: { mode: "before", seconds: 117.9 }, startPacket: 5168, endPacket: 5543, preroll: 8 },

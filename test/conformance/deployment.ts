@@ -68,14 +68,9 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Takes a film in and has it encoded, by our services and those that are already there; the title's id. */
-export async function readyTitle(deployment: Deployment, source: string, encoders = ["otetsudai"]): Promise<string> {
-  await using _kaichou = await deployment.start("kaichou");
-  await using _kaikeishi = await deployment.start("kaikeishi");
-  await using shoki = await deployment.start("shoki");
-  await using stack = new AsyncDisposableStack();
-  for (const encoder of encoders) stack.use(await deployment.start(encoder));
-  const response = await fetch(new URL("/api/titles", deployment.urls.kaichou), {
+/** Takes a film in and waits until all of it is encoded; the title's id. All services must run. */
+export async function readyTitle({ urls }: Deployment, shoki: GakuenProcess, source: string): Promise<string> {
+  const response = await fetch(new URL("/api/titles", urls.kaichou), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ source, settings: { preset: "ultrafast", rungs: [180, 120], segmentSeconds: 1 } }),

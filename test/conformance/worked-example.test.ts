@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { encodeJob } from "@gakuen/pipeline";
 import { EncodeJob, Plan, planIdOf, segmentSpans } from "@gakuen/contracts";
 import { type CmafPart, readFragment, readInit, splitCmaf } from "@gakuen/media";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 
@@ -47,5 +48,27 @@ describe("the worked example of the ingest protocol", () => {
     expect(parts.map(({ bytes }) => bytes.length.toString(16))).toEqual(["30d", "714"]);
     for (const { bytes } of parts) expect(page).toContain(`\n${bytes.length.toString(16)}\n…${bytes.length} bytes…`);
     expect(page).toContain(`PUT /ingest/${job.ref.title}/${job.ref.plan}/v36/v1 HTTP/1.1`);
+  });
+});
+
+describe("the generated JSON Schemas", () => {
+  const read = (file: string): unknown =>
+    JSON.parse(readFileSync(new URL(`../../docs/contracts/${file}`, import.meta.url), "utf8"));
+  const validator = (name: string) =>
+    new Ajv2020({ formats: { uri: true } }).compile(read(`schemas/${name}.schema.json`) as object);
+
+  test("hold for every job and plan of the examples, and for no others", () => {
+    const isJob = validator("encode-job");
+    const examples = z.array(z.object({ job: z.unknown() })).parse(read("examples/arguments.json"));
+    for (const example of [...examples.map((each) => each.job), job])
+      expect(isJob(example), isJob.errors?.[0]?.message).toBe(true);
+    expect(isJob({ ...job, tracks: [] })).toBe(false);
+    const isPlan = validator("plan");
+    expect(isPlan(plan)).toBe(true);
+    expect(isPlan({ ...plan, version: 2 })).toBe(false);
+  });
+
+  test("allow fields that a reader does not know (G-2)", () => {
+    expect(validator("encode-job")({ ...job, added: "later" })).toBe(true);
   });
 });
