@@ -10,7 +10,7 @@ import {
   type TitleView,
 } from "@gakuen/contracts";
 import { inspectSource } from "@gakuen/ffmpeg";
-import { parseSource } from "@gakuen/kaichou-intake";
+import { readableAddress } from "@gakuen/kaichou-intake";
 import { planTitle } from "@gakuen/pipeline";
 import { type Config, createLog } from "@gakuen/platform";
 import { type Command, InvalidArgumentError } from "commander";
@@ -29,7 +29,7 @@ const JSON_FLAG = ["--json", "write JSON, for programs"] as const;
 
 export function encodeCommand(command: Command, configOf: ConfigOf): void {
   withPlanSettings(command)
-    .argument("<source>", "a path or an http(s) URL")
+    .argument("<source>", "a path, an http(s) URL or s3://bucket/key")
     .requiredOption("--out <folder>", "where the stream goes")
     .option(...JSON_FLAG)
     .description("encode one source into a folder that any web server can serve, then end")
@@ -71,7 +71,7 @@ export function encodeCommand(command: Command, configOf: ConfigOf): void {
 
 export function addCommand(command: Command, urlOf: UrlOf): void {
   withPlanSettings(command)
-    .argument("<source>", "a path on the server's machine or an http(s) URL")
+    .argument("<source>", "a path on the server's machine, an http(s) URL or s3://bucket/key")
     .option("--name <name>", "what the title is called; default: the file's name")
     .option("--priority <0-15>", "0 first, 15 last", wholeNumber(0, 15))
     .option(...JSON_FLAG)
@@ -147,7 +147,7 @@ export function priorityCommand(command: Command, urlOf: UrlOf): void {
 
 export function inspectCommand(command: Command, configOf: ConfigOf): void {
   command
-    .argument("<file>", "a path or an http(s) URL")
+    .argument("<file>", "a path, an http(s) URL or s3://bucket/key")
     .option(...JSON_FLAG)
     .description("tell what a source is")
     .addHelpText("after", "\nExample:\n  gakuen inspect film.mkv --json")
@@ -160,7 +160,7 @@ export function inspectCommand(command: Command, configOf: ConfigOf): void {
 
 export function planCommand(command: Command, configOf: ConfigOf): void {
   withPlanSettings(command)
-    .argument("<file>", "a path or an http(s) URL")
+    .argument("<file>", "a path, an http(s) URL or s3://bucket/key")
     .option(...JSON_FLAG)
     .description("tell what a source would become, with the reason for each decision")
     .addHelpText("after", "\nExample:\n  gakuen plan film.mkv --rungs 720,360")
@@ -175,7 +175,8 @@ export function planCommand(command: Command, configOf: ConfigOf): void {
 
 async function inspect(file: string, config: Config): Promise<Inspection> {
   const tools = await configuredTools(config);
-  return inspectSource(parseSource(sourceArgument(file)), { tools, signal: new AbortController().signal });
+  const address = await readableAddress(sourceArgument(file));
+  return inspectSource(address, { tools, signal: new AbortController().signal });
 }
 
 function withPlanSettings(command: Command): Command {

@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AddTitle, MPD_NAME, PipelineError, type PlanSettings, planPrefix, type TitleView } from "@gakuen/contracts";
-import { parseSource } from "@gakuen/kaichou-intake";
+import { isObjectUrl, parseSource } from "@gakuen/kaichou-intake";
 import type { Config, Log } from "@gakuen/platform";
 import { findTitleBySource, getTitle } from "@gakuen/records";
 import { viewTitle } from "@gakuen/shoki-publisher";
@@ -43,6 +43,8 @@ export async function encodeOnce(wish: EncodeOnce): Promise<TitleView> {
     databaseUrl: undefined,
     queueUrl: undefined,
     storeUrl: pathToFileURL(join(work, "store")).href,
+    watch: [],
+    replicaUrl: undefined,
   };
   await mkdir(work, { recursive: true });
   try {
@@ -57,12 +59,14 @@ export async function encodeOnce(wish: EncodeOnce): Promise<TitleView> {
 }
 
 async function encodeInto(config: Config, wish: EncodeOnce): Promise<TitleView> {
-  const expected = parseSource(wish.source);
-  await using gakuen = await startOneProcess({ config, log: wish.log, frontDoor: false, expected });
+  const source = parseSource(wish.source);
+  // An object of a store is read by an address that is signed when it is needed.
+  const expected = isObjectUrl(wish.source) ? {} : { expected: source };
+  await using gakuen = await startOneProcess({ config, log: wish.log, frontDoor: false, ...expected });
   wish.signal.throwIfAborted();
   const { records } = gakuen.foundation;
   const ended = whenEnded(gakuen, wish);
-  const earlier = await findTitleBySource(records, expected);
+  const earlier = await findTitleBySource(records, source);
   const id =
     earlier?.id ?? (await gakuen.kaichou.add(AddTitle.parse({ source: wish.source, settings: wish.settings })));
   const row = await getTitle(records, id);

@@ -2,11 +2,18 @@ import { isDeepStrictEqual } from "node:util";
 import type { Ingest, Inspection, SourceAddress } from "@gakuen/contracts";
 import { inspectSource, type Tools } from "@gakuen/ffmpeg";
 import { dashboardRoutes } from "@gakuen/fukukaichou-dashboard/dashboard";
-import { createKaichou, type Kaichou, sourceInPlace, sourceRoutes, titleControlRoutes } from "@gakuen/kaichou-intake";
+import {
+  createKaichou,
+  type Kaichou,
+  sourceInPlace,
+  sourceNearby,
+  sourceRoutes,
+  titleControlRoutes,
+} from "@gakuen/kaichou-intake";
 import { createKaikeishi, ingestRoutes } from "@gakuen/kaikeishi-uploader";
 import { startOtetsudai } from "@gakuen/otetsudai-encoder";
 import { type Config, createHttpServer, FRONT_DOOR_PORT, listen, type Log } from "@gakuen/platform";
-import { createShoki, type Shoki } from "@gakuen/shoki-publisher";
+import { createShoki, replicaRoutes, type Shoki, startReplication } from "@gakuen/shoki-publisher";
 import { configuredTools, type Foundation, openFoundation } from "./foundation.ts";
 import { version } from "./version.ts";
 
@@ -41,14 +48,25 @@ export async function startOneProcess({ config, log, frontDoor, expected }: OneP
 
   const kaikeishi = createKaikeishi({ ...foundation, log: named("kaikeishi") });
   const shoki = createShoki({ ...foundation, log: named("shoki") });
-  const kaichou = createKaichou({ ...foundation, inspect, encoderAddress: sourceInPlace, log: named("kaichou") });
+  let ownUrl = "";
+  const kaichou = createKaichou({
+    ...foundation,
+    inspect,
+    // The address is known once the front door is open, and is asked for after that.
+    encoderAddress: frontDoor ? sourceNearby(foundation.tokens, () => ownUrl) : sourceInPlace,
+    watch: config.watch,
+    log: named("kaichou"),
+  });
 
-  const url = frontDoor
-    ? await openFrontDoor(stack, config, named("front"), { foundation, kaikeishi, shoki, kaichou })
-    : undefined;
+  if (frontDoor) ownUrl = await openFrontDoor(stack, config, named("front"), { foundation, kaikeishi, shoki, kaichou });
+  const url = frontDoor ? (config.publicUrl ?? ownUrl) : undefined;
 
   const publishing = shoki.start();
   stack.defer(() => publishing.stop());
+  if (config.replicaUrl) {
+    const replication = startReplication({ ...foundation, replicaUrl: config.replicaUrl, log: named("shoki") });
+    stack.defer(() => replication.stop());
+  }
   const intake = await kaichou.start();
   stack.defer(() => intake.stop());
   const otetsudai = startOtetsudai({
@@ -92,8 +110,9 @@ async function openFrontDoor(
   const server = createHttpServer({ log, service: "gakuen", version });
   ingestRoutes(server, services.kaikeishi);
   titleControlRoutes(server, services.kaichou);
-  sourceRoutes(server, services.foundation.records, services.foundation.tokens);
+  sourceRoutes(server, services.foundation.records, services.foundation.tokens, { lost: services.kaichou.sourceLost });
   services.shoki.routes(server);
+  replicaRoutes(server, services.foundation.records);
   dashboardRoutes(server);
   const url = await listen(server, { host: config.host, port: config.port ?? FRONT_DOOR_PORT });
   stack.defer(async () => {
@@ -101,5 +120,5 @@ async function openFrontDoor(
     server.server.closeAllConnections();
     await server.close();
   });
-  return config.publicUrl ?? url;
+  return url;
 }

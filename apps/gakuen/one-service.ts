@@ -14,7 +14,7 @@ import {
   type Log,
   onShutdownSignals,
 } from "@gakuen/platform";
-import { createShoki } from "@gakuen/shoki-publisher";
+import { createShoki, replicaRoutes, startReplication } from "@gakuen/shoki-publisher";
 import { PipelineError } from "@gakuen/contracts";
 import { configuredTools, type Foundation, openEncoderFoundation, openFoundation } from "./foundation.ts";
 import { version } from "./version.ts";
@@ -53,11 +53,16 @@ const starters: Record<ServiceName, (running: Running) => Promise<void>> = {
       ...foundation,
       inspect: (source, signal) => inspectSource(source, { tools, signal }),
       encoderAddress,
+      ownUrl: running.config.kaichouOwnUrl,
+      watch: running.config.watch,
       log: running.log,
     });
     await serve(running, "kaichou", running.config.kaichouUrl, (server) => {
       titleControlRoutes(server, kaichou);
-      sourceRoutes(server, foundation.records, foundation.tokens);
+      sourceRoutes(server, foundation.records, foundation.tokens, {
+        ownUrl: running.config.kaichouOwnUrl,
+        lost: kaichou.sourceLost,
+      });
     });
     const intake = await kaichou.start();
     running.stack.defer(() => intake.stop());
@@ -72,9 +77,17 @@ const starters: Record<ServiceName, (running: Running) => Promise<void>> = {
   async shoki(running) {
     const foundation = await shared(running);
     const shoki = createShoki({ ...foundation, log: running.log });
-    await serve(running, "shoki", running.config.shokiUrl, (server) => shoki.routes(server));
+    await serve(running, "shoki", running.config.shokiUrl, (server) => {
+      shoki.routes(server);
+      replicaRoutes(server, foundation.records);
+    });
     const publishing = shoki.start();
     running.stack.defer(() => publishing.stop());
+    const { replicaUrl } = running.config;
+    if (replicaUrl) {
+      const replication = startReplication({ ...foundation, replicaUrl, log: running.log });
+      running.stack.defer(() => replication.stop());
+    }
   },
 
   async otetsudai(running) {
