@@ -45,7 +45,7 @@ export const TitlePriority = z.number().int().min(0).max(15).meta({ description:
 
 export const AddTitle = z
   .object({
-    source: z.string().min(1).meta({ description: "a path on Kaichou's machine or an http(s) URL" }),
+    source: z.string().min(1).meta({ description: "a path on Kaichou's machine, an http(s) URL or s3://bucket/key" }),
     name: z.string().min(1).max(200).optional(),
     priority: TitlePriority.default(8),
     settings: PlanSettings.default(PlanSettings.parse({})),
