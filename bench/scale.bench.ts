@@ -1,5 +1,6 @@
 import { measureIngest } from "./scale/measure-ingest.ts";
 import { measureQueue } from "./scale/measure-queue.ts";
+import { measureReal } from "./scale/measure-real.ts";
 
 /**
  * How far does it scale? Real engine, real databases, encoders whose encodes are waits. Prints how much of the slots'
@@ -8,4 +9,5 @@ import { measureQueue } from "./scale/measure-queue.ts";
 export async function run(_runs: number, short: boolean): Promise<void> {
   await measureQueue(short);
   await measureIngest(short);
+  if (!short) await measureReal();
 }

@@ -77,6 +77,8 @@ function mark(): EncodersMark {
   return { encodedMs: encodedMs + current, chunks, cpuMs: (user + system) / 1000, warnings };
 }
 
+// A parent that was killed leaves nothing behind.
+process.once("disconnect", () => process.exit());
 process.on("message", (message: EncodersTask | "mark" | "stop") => {
   if (message === "mark") process.send?.(mark());
   else if (message === "stop") void Promise.all(engines.map((engine) => engine.close())).then(() => process.exit(0));

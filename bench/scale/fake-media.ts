@@ -32,7 +32,11 @@ export async function makeFakeFfmpeg(
     { signal },
   );
   const { framesPerSegment } = longest.picture;
-  const tracks = longest.tracks.map((track) => ({ ...track, encoder: { ...track.encoder, preset: "ultrafast" } }));
+  const tracks = longest.tracks.map((track) => ({
+    ...track,
+    // About as many bytes as a film takes.
+    encoder: { ...track.encoder, preset: "ultrafast", crf: track.encoder.crf + 9 },
+  }));
   const chunk = { ...longest.chunk, seek: { mode: "start" as const }, startFrame: 0, endFrame: framesPerSegment };
   const child = startProcess("ffmpeg", videoArgs({ ...longest, source: { kind: "file", path: film }, chunk, tracks }), {
     signal,

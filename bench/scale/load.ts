@@ -15,11 +15,15 @@ export interface Load {
 
 /** A title of this length as Kaichou queues it: its plan, and a job for each chunk. */
 export function titleOf(name: string, seconds: number, { sound = true } = {}): Load {
+  const { plan } = planTitle(inspected({ frames: 24 * seconds }, sound ? [{}] : []), PlanSettings.parse({}));
+  return loadOf(name, plan, "/films/film.mp4");
+}
+
+/** A title with this plan, as Kaichou queues it. */
+export function loadOf(name: string, plan: Plan, path: string): Load {
   const title = TitleId.parse(name);
-  const inspection = inspected({ frames: 24 * seconds }, sound ? [{}] : []);
-  const { plan } = planTitle(inspection, PlanSettings.parse({}));
   const planId = planIdOf(plan);
-  const source = { kind: "file", path: "/films/film.mp4" } as const;
+  const source = { kind: "file", path } as const;
   const encodes = plan.chunks.map((chunk: Chunk) => ({
     job: encodeJob({ title, plan: planId, chunk: chunk.id }, plan, chunk, source, "x".repeat(400)),
     priority: backgroundPriority(plan, chunk, 8),
@@ -33,6 +37,6 @@ export function encodeMs(job: EncodeJob, scale: number): number {
   const ticks = track?.timeline.reduce((sum, run) => sum + run.ticks * run.count, 0) ?? 0;
   const seconds = ticks / (track?.timescale ?? 1);
   const name = `${job.ref.title}.${job.ref.chunk}`;
-  const hash = [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1009, 7);
+  const hash = Buffer.from(name).reduce((sum, byte) => (sum * 31 + byte) % 1009, 7);
   return seconds * RECORDED[job.kind] * (0.75 + hash / 2018) * scale * 1000;
 }

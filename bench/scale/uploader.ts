@@ -20,6 +20,8 @@ async function serve({ databaseUrl, folder, secret }: UploaderTask): Promise<str
   return listen(server, { host: "127.0.0.1", port: 0 });
 }
 
+// A parent that was killed leaves nothing behind.
+process.once("disconnect", () => process.exit());
 process.on("message", (message: UploaderTask | "mark" | "stop") => {
   const { user, system } = process.cpuUsage();
   if (message === "mark") process.send?.((user + system) / 1000);

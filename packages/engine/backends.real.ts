@@ -34,7 +34,10 @@ describe("a queue in PostgreSQL", () => {
     const stopped: string[] = [];
     engine.workEncode(
       async ({ ref }, { signal }) => {
-        if (ref.title === title) return void done.push(ref.chunk);
+        if (ref.title === title) {
+          done.push(ref.chunk);
+          return;
+        }
         await new Promise((resolve) => signal.addEventListener("abort", resolve));
         stopped.push(ref.chunk);
       },

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type Engine, openEngine } from "./engine.ts";
 import type { EngineLog } from "./log.ts";
 import { sampleEncode, samplePublish } from "./sample-jobs.ts";
-import { testServers } from "./test-servers.ts";
+import { testServers } from "./testing.ts";
 import type { Handler, WorkerHandle } from "./worker.ts";
 
 const log: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
