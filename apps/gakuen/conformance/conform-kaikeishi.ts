@@ -1,27 +1,15 @@
-import { createHash } from "node:crypto";
-import { type ChunkRef, INIT_NUMBER, IngestResult, segmentSpans, type TitleId, TrackId } from "@gakuen/contracts";
-import type { CmafPart } from "@gakuen/media";
-import { createTokens, type Tokens } from "@gakuen/platform";
-import { chunkReceipts, moveTitle, type Receipt } from "@gakuen/records";
-import { demandStored, ingestClient, type IngestClient } from "./ingest-client.ts";
-import { openPlacedTitles, type PlacedTitles, refOf } from "./placed-title.ts";
+import { IngestResult, TrackId } from "@gakuen/contracts";
+import { createTokens } from "@gakuen/platform";
+import { chunkReceipts } from "@gakuen/records";
+import { conformClaims } from "./conform-claims.ts";
+import { demandStored, ingestClient } from "./ingest-client.ts";
+import { demandReceipts, type IngestKit, newRef, partsOf, receipts, stored } from "./ingest-kit.ts";
+import { openPlacedTitles, refOf } from "./placed-title.ts";
 import { demand, demandEqual, eventually, type Report } from "./report.ts";
-import { makeSampleFilm, type SampleFilm } from "./sample-film.ts";
+import { makeSampleFilm } from "./sample-film.ts";
 import { demandProblem, readJson, sendRequest } from "./send-request.ts";
 import { disagreeing, spoiledTracks } from "./spoiled-tracks.ts";
 import { demandSetting, type Subject } from "./subject.ts";
-
-interface Kit {
-  readonly tokens: Tokens;
-  readonly report: Report;
-  readonly film: SampleFilm;
-  readonly titles: PlacedTitles;
-  readonly client: IngestClient;
-  /** The long chunk of the tests: several segments of both rungs. */
-  readonly chunk: string;
-  readonly track: string;
-  readonly whole: readonly CmafPart[];
-}
 
 /**
  * Sends a Kaikeishi what an encoder would, and what none should. The plan gets to it as every plan does: through its
@@ -38,70 +26,18 @@ export async function conformKaikeishi(subject: Subject, report: Report): Promis
   if (!longest) throw new Error("the kit's own plan has no chunk of several segments");
   const [track = ""] = longest.tracks;
   const whole = (await film.tracks(longest.id)).get(track) ?? [];
-  const kit: Kit = { tokens, report, film, titles, client, chunk: longest.id, track, whole };
+  const kit: IngestKit = { tokens, report, film, titles, client, chunk: longest.id, track, whole };
 
   await report.check("G-6", "says that it is up", async () => {
     demandEqual("GET /healthz", (await sendRequest(new URL("/healthz", subject.url))).status, 200);
   });
-  await claims(kit);
+  await conformClaims(kit);
   await goodTracks(kit);
   await refusals(kit);
   await fencing(kit);
 }
 
-async function newRef({ titles, film, chunk }: Kit): Promise<ChunkRef> {
-  return refOf(film, await titles.place(film), chunk);
-}
-
-const receipts = async (kit: Kit, ref: ChunkRef, track = kit.track): Promise<Receipt[]> =>
-  (await chunkReceipts(kit.titles.records, ref)).filter((receipt) => receipt.track === track);
-const stored = async (kit: Kit, ref: ChunkRef): Promise<number[]> =>
-  (await receipts(kit, ref)).map(({ number }) => number).filter((number) => number !== INIT_NUMBER);
-
-async function claims(kit: Kit): Promise<void> {
-  const { report, client, titles, film } = kit;
-  const ref = await newRef(kit);
-  const another = createTokens("another secret, long enough for a key of it");
-  const wrong: [string, () => Promise<string | undefined>][] = [
-    ["no token", async () => undefined],
-    ["what is no token", async () => "not-a-token"],
-    ["a grant signed with another secret", () => another.sign("grant", { ...ref }, 60)],
-    ["a grant that is not signed (alg none)", async () => unsigned({ ...ref, aud: "grant", exp: 4_000_000_000 })],
-    ["an expired grant", () => kit.tokens.sign("grant", { ...ref }, -10)],
-    ["a token made for another purpose", () => kit.tokens.sign("source", { ...ref }, 60)],
-    ["a grant for another chunk", () => kit.tokens.sign("grant", { ...ref, chunk: "v0-low" }, 60)],
-    ["a grant for another title", () => kit.tokens.sign("grant", { ...ref, title: "another-title" }, 60)],
-  ];
-  for (const [what, grant] of wrong)
-    await report.check("I-1", `refuses a claim with ${what}`, async () => {
-      demandProblem(await client.claimWith(ref, await grant()), "ingest.unauthorized");
-    });
-  await report.check("I-3", "counts attempts up by one with each claim", async () => {
-    const first = await client.open(ref);
-    demandEqual("the next attempt", (await client.open(ref)).attempt, first.attempt + 1);
-  });
-  await report.check("I-5", "answers 410 for a chunk or a plan that the title does not have", async () => {
-    const noChunk = { ...ref, chunk: "v999" as ChunkRef["chunk"] };
-    demandProblem(await client.claimWith(noChunk, await client.grant(noChunk)), "ingest.title-gone");
-    const noPlan = { ...ref, plan: "0".repeat(20) as ChunkRef["plan"] };
-    demandProblem(await client.claimWith(noPlan, await client.grant(noPlan)), "ingest.title-gone");
-  });
-  await report.check("I-5", "answers 410 for a title that was cancelled, also in the middle of a track", async () => {
-    const title: TitleId = await titles.place(film);
-    const cancelled = refOf(film, title, kit.chunk);
-    const { token } = await client.open(cancelled);
-    const body = (async function* () {
-      yield* partsOf(kit.whole.slice(0, 2));
-      await eventually("the first segment was not stored", async () => (await stored(kit, cancelled)).length > 0);
-      await moveTitle(titles.records, title, { from: ["encoding"], to: "cancelled" });
-      yield* partsOf(kit.whole.slice(2));
-    })();
-    demandProblem(await client.put(cancelled, kit.track, token, body), "ingest.title-gone");
-    demandProblem(await client.claimWith(cancelled, await client.grant(cancelled)), "ingest.title-gone");
-  });
-}
-
-async function goodTracks(kit: Kit): Promise<void> {
+async function goodTracks(kit: IngestKit): Promise<void> {
   const { report, client, film } = kit;
   for (const [id, type] of [
     [kit.chunk, "video/mp4"],
@@ -160,28 +96,7 @@ async function goodTracks(kit: Kit): Promise<void> {
   });
 }
 
-/** Receipts and objects are what was sent: numbers, times, lengths, checksums. */
-async function demandReceipts(kit: Kit, ref: ChunkRef, trackId: string, parts: readonly CmafPart[]): Promise<void> {
-  const track = kit.film.plan.tracks.find(({ id }) => id === trackId);
-  const chunk = kit.film.plan.chunks.find(({ id }) => id === ref.chunk);
-  if (!track || !chunk) throw new Error(`the kit's own plan has no ${trackId} in ${ref.chunk}`);
-  const spans = [...segmentSpans(track, chunk.firstSegment, chunk.segments)];
-  const expected = [{ number: INIT_NUMBER, start: 0, duration: 0 }, ...spans].map((span, index) => {
-    const bytes = parts[index]?.bytes ?? Buffer.alloc(0);
-    return { ...span, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
-  });
-  const found = await receipts(kit, ref, trackId);
-  const told = found.map(({ number, start, duration, bytes, sha256 }) => ({ number, start, duration, bytes, sha256 }));
-  demandEqual(`the receipts of ${trackId} (S-5)`, told, expected);
-  if (!kit.titles.storeIsKnown) return;
-  for (const [index, { key }] of found.entries())
-    demand(
-      (await kit.titles.object(key))?.equals(parts[index]?.bytes ?? Buffer.alloc(0)) ?? false,
-      `${key} in the store is not what was sent`,
-    );
-}
-
-async function refusals(kit: Kit): Promise<void> {
+async function refusals(kit: IngestKit): Promise<void> {
   const { report, client, film } = kit;
   const sound = (await film.tracks("a1-0")).get("a1") ?? [];
   const [first = 1] = film.plan.chunks.filter(({ id }) => id === kit.chunk).map(({ firstSegment }) => firstSegment);
@@ -226,7 +141,7 @@ async function refusals(kit: Kit): Promise<void> {
   });
 }
 
-async function fencing(kit: Kit): Promise<void> {
+async function fencing(kit: IngestKit): Promise<void> {
   const { report, client } = kit;
   await report.check("I-6", "refuses a wrong token before it reads the body", async () => {
     const ref = await newRef(kit);
@@ -289,14 +204,4 @@ async function fencing(kit: Kit): Promise<void> {
     if (kit.titles.storeIsKnown)
       demandEqual("the objects", await kit.titles.keys(ref.title), left.map(({ key }) => key).toSorted());
   });
-}
-
-async function* partsOf(parts: readonly CmafPart[]): AsyncGenerator<Buffer> {
-  for (const part of parts) yield part.bytes;
-}
-
-/** A token as an attacker writes it: no algorithm, no signature. */
-function unsigned(claims: object): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
-  return `${part({ alg: "none", typ: "JWT" })}.${part(claims)}.`;
 }

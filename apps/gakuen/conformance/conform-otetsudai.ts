@@ -1,24 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { type EncodeJob, type EncodeProgress, isViewerPriority, type TitleId } from "@gakuen/contracts";
-import { type Engine, openEngine } from "@gakuen/engine";
-import { createLog, createTokens, type Tokens } from "@gakuen/platform";
-import { demandPlannedTrack, demandSameBytes } from "./planned-tracks.ts";
-import { type HeardTrack, type PlayedKaikeishi, playKaikeishi, type Stage } from "./played-kaikeishi.ts";
-import { isHeldOpen, type SourceManner } from "./played-source.ts";
+import { type EncodeProgress, isViewerPriority, type TitleId } from "@gakuen/contracts";
+import { openEngine } from "@gakuen/engine";
+import { createLog, createTokens } from "@gakuen/platform";
+import { demandPlannedTrack } from "./planned-tracks.ts";
+import { type HeardTrack, playKaikeishi } from "./played-kaikeishi.ts";
+import { isHeldOpen } from "./played-source.ts";
+import { bodyOf, demandOurBytes, ended, type EncoderKit, type QueuedTitle, withQueuedTitle } from "./queued-title.ts";
 import { demand, demandEqual, eventually, type Report } from "./report.ts";
-import { makeSampleFilm, newTitle, type SampleFilm } from "./sample-film.ts";
+import { makeSampleFilm } from "./sample-film.ts";
 import { demandSetting, type Subject } from "./subject.ts";
 
-interface Kit {
-  readonly report: Report;
-  readonly film: SampleFilm;
-  readonly engine: Engine;
-  readonly kaikeishi: PlayedKaikeishi;
-  readonly tokens: Tokens;
-  readonly progress: { readonly title: TitleId; readonly progress: EncodeProgress }[];
-}
-
-const BACKGROUND = 1_500_000;
 const VIEWER = 1000;
 /** More than `opts.attempts` of a job: who counts outages as attempts has none left. */
 const OUTAGES = 4;
@@ -33,7 +24,7 @@ export async function conformOtetsudai(subject: Subject, report: Report): Promis
   const progress: { title: TitleId; progress: EncodeProgress }[] = [];
   engine.onProgress(({ title }, told) => progress.push({ title, progress: told }));
   const tokens = createTokens(randomBytes(24).toString("hex"));
-  const kit: Kit = { report, film, engine, kaikeishi, tokens, progress };
+  const kit: EncoderKit = { report, film, engine, kaikeishi, tokens, progress };
   await wholeTitle(kit);
   await inAHurry(kit);
   await answers(kit);
@@ -45,66 +36,9 @@ export async function conformOtetsudai(subject: Subject, report: Report): Promis
   else await handBack(kit, subject.pid);
 }
 
-interface Run {
-  readonly title: TitleId;
-  readonly jobs: readonly EncodeJob[];
-  readonly stage: Stage;
-}
-
-interface Wish {
-  readonly chunks?: readonly string[];
-  readonly priority?: number;
-  readonly source?: SourceManner;
-  readonly stage?: Partial<Omit<Stage, "claims" | "tracks">>;
-}
-
-/** Queues chunks of a new title, has `look` look at what comes, and takes away what is left of it. */
-async function run(kit: Kit, wish: Wish, look: (run: Run) => Promise<void>): Promise<void> {
-  const { engine, film, kaikeishi, tokens } = kit;
-  const title = newTitle();
-  const stage = Object.assign(kaikeishi.stage(title), wish.stage);
-  const chunks = wish.chunks ?? film.plan.chunks.map(({ id }) => id);
-  const jobs = await Promise.all(
-    chunks.map(async (chunk) => {
-      const { ref } = film.job(title, chunk, "");
-      return film.job(
-        title,
-        chunk,
-        await tokens.sign("grant", { ...ref }, 600),
-        kaikeishi.source(wish.source ?? "whole"),
-      );
-    }),
-  );
-  const priority = wish.priority ?? BACKGROUND;
-  await engine.addGraph(
-    { title, plan: film.planId },
-    jobs.map((job) => ({ job, priority })),
-  );
-  try {
-    await look({ title, jobs, stage });
-  } finally {
-    await engine.cancelTitle(title);
-    await engine.clearFailures(title);
-  }
-}
-
-/** All chunks ended well: nothing is left but the publish job, which begins to wait. */
-async function ended({ engine }: Kit, { title, stage }: Run): Promise<void> {
-  await eventually(
-    `the chunks did not come to an end; ${stage.claims.length} claims and ${stage.tracks.length} tracks came`,
-    async () => {
-      const failure = (await engine.failures()).find((candidate) => candidate.title === title);
-      demand(failure === undefined, `${failure?.jobId} failed: ${failure?.code}: ${failure?.message}`);
-      const { encode, publish } = await engine.counts();
-      return encode.waiting + encode.active === 0 && publish.waiting > 0;
-    },
-    80_000,
-  );
-}
-
-async function wholeTitle(kit: Kit): Promise<void> {
+async function wholeTitle(kit: EncoderKit): Promise<void> {
   const { report, film, kaikeishi } = kit;
-  await run(kit, {}, async (all) => {
+  await withQueuedTitle(kit, {}, async (all) => {
     const { jobs, stage } = all;
     await report.check("Q-10", "takes every chunk of a title and ends each job well", () => ended(kit, all));
     await report.check("I-1", "claims each chunk with its job's grant", () => {
@@ -156,27 +90,15 @@ async function wholeTitle(kit: Kit): Promise<void> {
   });
 }
 
-/** Of the last time that a track was sent. */
-function bodyOf(stage: Stage, { ref }: EncodeJob, trackId: string): Buffer {
-  const sent = stage.tracks.findLast(({ chunk, track }) => chunk === ref.chunk && track === trackId);
-  demand(sent?.whole === true, `${ref.chunk}/${trackId} was not sent to its end`);
-  return Buffer.concat(sent.pieces);
-}
-
-async function demandOurBytes(film: SampleFilm, stage: Stage, job: EncodeJob): Promise<void> {
-  for (const [track, parts] of await film.tracks(job.ref.chunk))
-    await demandSameBytes(bodyOf(stage, job, track), parts);
-}
-
 /** A chunk of several segments and rungs. */
-function longChunk({ film }: Kit): string {
+function longChunk({ film }: EncoderKit): string {
   const chunks = film.plan.chunks.filter(({ kind, tracks }) => kind === "video" && tracks.length > 1);
   return chunks.toSorted((a, b) => b.segments - a.segments)[0]?.id ?? "";
 }
 
-async function inAHurry(kit: Kit): Promise<void> {
+async function inAHurry(kit: EncoderKit): Promise<void> {
   await kit.report.check("E-5", "sends the same bytes where a viewer waits", () =>
-    run(kit, { chunks: [longChunk(kit)], priority: VIEWER }, async (all) => {
+    withQueuedTitle(kit, { chunks: [longChunk(kit)], priority: VIEWER }, async (all) => {
       demand(isViewerPriority(VIEWER), "the kit's own priority");
       await ended(kit, all);
       for (const job of all.jobs) await demandOurBytes(kit.film, all.stage, job);
@@ -184,17 +106,17 @@ async function inAHurry(kit: Kit): Promise<void> {
   );
 }
 
-async function answers(kit: Kit): Promise<void> {
+async function answers(kit: EncoderKit): Promise<void> {
   const { report } = kit;
   const chunks = [longChunk(kit)];
   await report.check("I-2", "encodes nothing of a chunk that is complete", () =>
-    run(kit, { chunks, stage: { answerClaim: () => "complete" } }, async (all) => {
+    withQueuedTitle(kit, { chunks, stage: { answerClaim: () => "complete" } }, async (all) => {
       await ended(kit, all);
       demandEqual("the tracks that were sent", all.stage.tracks.length, 0);
     }),
   );
   await report.check("Q-9", `sits out ${OUTAGES} outages without using up its attempts`, () =>
-    run(
+    withQueuedTitle(
       kit,
       { chunks, stage: { answerClaim: (nth) => (nth < OUTAGES ? "database.unavailable" : "open") } },
       async (all) => {
@@ -204,7 +126,7 @@ async function answers(kit: Kit): Promise<void> {
     ),
   );
   await report.check("I-16", "reads a refusal in the middle of its body, stops, and begins anew", () =>
-    run(
+    withQueuedTitle(
       kit,
       { chunks, stage: { refuseTrack: (nth) => (nth === 0 ? "ingest.claim-lost" : undefined) } },
       async (all) => {
@@ -216,9 +138,9 @@ async function answers(kit: Kit): Promise<void> {
   );
 }
 
-async function slowReader(kit: Kit): Promise<void> {
+async function slowReader(kit: EncoderKit): Promise<void> {
   const { report } = kit;
-  await run(kit, { chunks: [longChunk(kit)], stage: { holdMs: HOLD_MS } }, async (all) => {
+  await withQueuedTitle(kit, { chunks: [longChunk(kit)], stage: { holdMs: HOLD_MS } }, async (all) => {
     await report.check("I-15", `waits for a Kaikeishi that does not read for ${HOLD_MS / 1000} s`, async () => {
       await ended(kit, all);
       for (const job of all.jobs) await demandOurBytes(kit.film, all.stage, job);
@@ -235,20 +157,24 @@ async function slowReader(kit: Kit): Promise<void> {
   });
 }
 
-async function failures(kit: Kit): Promise<void> {
+async function failures(kit: EncoderKit): Promise<void> {
   const { report, engine } = kit;
-  const failed = (all: Run) =>
+  const failed = (all: QueuedTitle) =>
     eventually("the job did not fail", async () =>
       (await engine.failures()).find(({ kind, title }) => kind === "encode" && title === all.title),
     );
   await report.check("Q-12", "fails at once and for good where trying again is no use, and says why", () =>
-    run(kit, { chunks: [longChunk(kit)], stage: { answerClaim: () => "ingest.title-gone" } }, async (all) => {
-      demandEqual("the code in the job's reason", (await failed(all)).code, "ingest.title-gone");
-      demandEqual("the claims", all.stage.claims.length, 1);
-    }),
+    withQueuedTitle(
+      kit,
+      { chunks: [longChunk(kit)], stage: { answerClaim: () => "ingest.title-gone" } },
+      async (all) => {
+        demandEqual("the code in the job's reason", (await failed(all)).code, "ingest.title-gone");
+        demandEqual("the claims", all.stage.claims.length, 1);
+      },
+    ),
   );
   await report.check("E-10", "ends no track well when its source cannot be read, tries four times, and says why", () =>
-    run(kit, { chunks: [longChunk(kit)], source: "missing" }, async (all) => {
+    withQueuedTitle(kit, { chunks: [longChunk(kit)], source: "missing" }, async (all) => {
       const { code } = await failed(all);
       demand(code.startsWith("encode."), `the job failed as ${code}`);
       demandEqual("the claims", all.stage.claims.length, 4);
@@ -260,15 +186,15 @@ async function failures(kit: Kit): Promise<void> {
 const isWhole = ({ whole }: HeardTrack): boolean => whole;
 
 /** An encoder that cannot get on, since its source sends no more. */
-async function stuck(kit: Kit): Promise<void> {
+async function stuck(kit: EncoderKit): Promise<void> {
   await eventually("the source was not read", () => kit.kaikeishi.reads.some(isHeldOpen), 20_000);
   // ffmpeg opens the source more than once while it looks for its index.
   await new Promise((resolve) => setTimeout(resolve, 500));
 }
 
-async function cancel(kit: Kit): Promise<void> {
+async function cancel(kit: EncoderKit): Promise<void> {
   await kit.report.check("Q-13", "stops within 2 s when the title is cancelled, and the job is gone", () =>
-    run(kit, { chunks: [longChunk(kit)], source: "held" }, async ({ title }) => {
+    withQueuedTitle(kit, { chunks: [longChunk(kit)], source: "held" }, async ({ title }) => {
       await stuck(kit);
       const begun = Date.now();
       const cancelled = kit.engine.cancelTitle(title);
@@ -283,9 +209,9 @@ async function cancel(kit: Kit): Promise<void> {
   );
 }
 
-async function handBack(kit: Kit, pid: number): Promise<void> {
+async function handBack(kit: EncoderKit, pid: number): Promise<void> {
   await kit.report.check("Q-16", "hands its chunk back when it is told to stop, and ends", () =>
-    run(kit, { chunks: [longChunk(kit)], source: "held" }, async () => {
+    withQueuedTitle(kit, { chunks: [longChunk(kit)], source: "held" }, async () => {
       await stuck(kit);
       process.kill(pid, "SIGTERM");
       await eventually("its process is still there", () => !isAlive(pid), 40_000);
