@@ -82,7 +82,7 @@ function wantedTracks(job: EncodeJob, context: EncodeContext) {
 /** Tracks that are encoded a second time because a viewer waits, until the chunk is done. */
 class ExpressTracks implements AsyncDisposable {
   readonly #start: (track: number, until: AbortSignal) => Promise<void> | undefined;
-  readonly #running = new Map<number, Promise<void> | undefined>();
+  readonly #running = new Map<number, Promise<void>>();
   readonly #until = new AbortController();
 
   constructor(start: (track: number, until: AbortSignal) => Promise<void> | undefined) {
@@ -91,10 +91,11 @@ class ExpressTracks implements AsyncDisposable {
 
   want(track: number): void {
     if (this.#running.has(track) || this.#until.signal.aborted) return;
+    const ahead = this.#start(track, this.#until.signal) ?? Promise.resolve();
     // Whatever goes wrong here goes wrong in the chunk's own process too, or does not matter.
     this.#running.set(
       track,
-      this.#start(track, this.#until.signal)?.catch(() => undefined),
+      ahead.catch(() => undefined),
     );
   }
 
