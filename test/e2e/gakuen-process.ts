@@ -35,9 +35,12 @@ export class GakuenProcess implements AsyncDisposable {
     this.#output = output;
   }
 
-  static up(dataDir: string, files: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<GakuenProcess> {
+  /** When it listens and has taken in the files. */
+  static async up(dataDir: string, files: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<GakuenProcess> {
     const child = start(["up", ...files, "--data-dir", dataDir, "--port", "0"], { env });
-    return GakuenProcess.#whenReady(child, /Gakuen is up: (\S+)/);
+    const process = await GakuenProcess.#whenReady(child, /Gakuen is up: (\S+)/);
+    while ((await process.titles()).length < new Set(files).size) await delay(20);
+    return process;
   }
 
   /** One service in a process of its own, when it listens (an encoder: when it takes chunks). */
