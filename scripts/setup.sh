@@ -33,6 +33,14 @@ need "${GAKUEN_FFPROBE:-ffprobe}" ffmpeg
 if [ "${1:-}" = "--test" ]; then
   need "${GAKUEN_CHROMIUM:-chromium}" chromium
   need xmllint libxml2-utils
+  need redis-server redis-server
+  "${GAKUEN_PYTHON:-/usr/bin/python3}" -c 'import psycopg' >/dev/null 2>&1 || missing="$missing python3-psycopg"
+  if [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ]; then
+    # Hosts of their own, wrong clocks, and a real S3 server.
+    need tc iproute2
+    need faketime faketime
+    need debootstrap debootstrap
+  fi
 fi
 [ -z "$missing" ] && exit 0
 packages=$(printf '%s\n' $missing | sort -u | tr '\n' ' ' | sed 's/ $//')

@@ -110,7 +110,8 @@ export const wrongClock = (name: ServiceName, minutes: number): Fault => ({
   strike: async ({ services }) => {
     await services[name].kill();
     services[name].start({
-      LD_PRELOAD: "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+      // Debian's faketime; the loader knows what $LIB is on this machine.
+      LD_PRELOAD: "/usr/$LIB/faketime/libfaketimeMT.so.1",
       FAKETIME: `${minutes > 0 ? "+" : "-"}${Math.abs(minutes) * 60}`,
       FAKETIME_DONT_FAKE_MONOTONIC: "1",
     });
