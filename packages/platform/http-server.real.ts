@@ -113,12 +113,11 @@ test("a path or a media type that is not known is a problem too", async () => {
   });
   const missing = await problemIn(await fetch(`${started.url}/api/titels?token=hunter2`));
   expect(missing).toMatchObject({ status: 404, detail: "There is no GET /api/titels here" });
-  const image = await fetch(`${started.url}/api/titles`, {
-    method: "POST",
-    headers: { "content-type": "image/png" },
-    body: "x",
-  });
-  expect((await problemIn(image)).status).toBe(415);
+  for (const type of ["image/png", "text/plain"]) {
+    const headers = { "content-type": type };
+    const answer = await fetch(`${started.url}/api/titles`, { method: "POST", headers, body: "x" });
+    expect((await problemIn(answer)).status).toBe(415);
+  }
   expect((await problemIn(await fetch(`${started.url}/%zz`))).status).toBe(400);
 });
 

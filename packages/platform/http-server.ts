@@ -118,6 +118,8 @@ export function createHttpServer({ log, service, version }: HttpServerOptions): 
   server.setSerializerCompiler(serializerCompiler);
   server.setErrorHandler(fail);
   server.setNotFoundHandler((request, reply) => sendProblem(reply, noSuchRoute(request.method, pathOf(request))));
+  // Plain text would be given to a handler as a string; nothing of ours takes any.
+  server.removeContentTypeParser("text/plain");
   server.addContentTypeParser(STREAMED_TYPES, (_request, payload, done) => done(null, payload));
   server.addHook("onResponse", (request, reply, done) => {
     const milliseconds = Math.round(reply.elapsedTime);

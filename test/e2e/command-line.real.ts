@@ -38,7 +38,7 @@ const problemIn = (stderr: string): Problem => Problem.parse(JSON.parse(stderr.t
 
 describe.concurrent("help", () => {
   const services = ["kaichou", "fukukaichou", "otetsudai", "kaikeishi", "shoki"];
-  const clients = ["add", "list", "show", "cancel", "retry", "remove"];
+  const clients = ["add", "list", "show", "priority", "pause", "resume", "cancel", "retry", "remove", "conformance"];
   const commands = ["up", "encode", "inspect", "plan", ...services, ...clients];
 
   test("names every command", async () => {
@@ -291,7 +291,7 @@ describe("a running Gakuen", () => {
   });
 
   test("a title that is not there: exit 66", async () => {
-    const asked = ["show", "cancel", "retry", "remove"].map(async (command) => {
+    const asked = ["show", "pause", "resume", "cancel", "retry", "remove"].map(async (command) => {
       const { code, stderr } = await gakuen([command, "no-such-title", "--json"], client);
       expect([command, problemIn(stderr).code]).toEqual([command, "title.not-found"]);
       expect(code).toBe(66);
