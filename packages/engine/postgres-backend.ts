@@ -71,7 +71,7 @@ class Ear extends EventEmitter implements ListenClient {
  * for each worker and each reader of events.
  *
  * Encoders do not listen, they look now and then. Each chunk makes half a dozen announcements, and PostgreSQL wakes every
- * connection that listens for each of them, whatever it listens to: with a hundred encoders that would be most of its work.
+ * connection that listens for each of them, whatever it listens to: that grows with the square of the encoders.
  */
 class ListeningPool extends PostgresConnection {
   readonly #ear = new Ear();

@@ -44,7 +44,7 @@ export interface WorkerHandle {
 /** How long a dead worker's job stays with it. Clocks of all machines must agree to well within this. */
 const LOCK_MS = 4_000;
 const RENEW_MS = 1_300;
-/** How often somebody looks for jobs of dead workers: one of them is begun anew after 4 to 7 s. */
+/** How often somebody looks for jobs of dead workers: one of them is begun anew after 3 to 7 s. */
 const STALLED_CHECK_MS = 3_000;
 const PROGRESS_MS = 10_000;
 /** A handler that does not listen to its signal is left behind after this. */
@@ -152,7 +152,7 @@ export function startWorker<T>(options: WorkerOptions<T>): WorkerHandle {
     lockDuration: LOCK_MS,
     // Done above: BullMQ knows locks by job and not by token, and takes a renewal that failed for one that is late.
     skipLockRenewal: true,
-    // Writes to every job that runs, twice, for all workers together: it costs more than all else in PostgreSQL.
+    // Writes to every job that runs, twice, for all workers together: nothing else that idle encoders have PostgreSQL do costs as much.
     stalledInterval: STALLED_CHECK_MS,
     // Seconds after which an idle worker looks for jobs even if it heard of none.
     drainDelay: 1,
