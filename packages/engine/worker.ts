@@ -44,8 +44,8 @@ export interface WorkerHandle {
 /** How long a dead worker's job stays with it. Clocks of all machines must agree to well within this. */
 const LOCK_MS = 4_000;
 const RENEW_MS = 1_300;
-/** How often somebody looks for jobs of dead workers: one of them is begun anew after 3 to 7 s. */
-const STALLED_CHECK_MS = 3_000;
+/** How often somebody looks for jobs of dead workers: one of them is begun anew after 4 to 8 s. */
+const STALLED_CHECK_MS = 2_000;
 const PROGRESS_MS = 10_000;
 /** A handler that does not listen to its signal is left behind after this. */
 const DEAF_AFTER_MS = 5_000;

@@ -28,6 +28,7 @@ import { networkMissing } from "./network.ts";
 
 const long = process.env["GAKUEN_TEST_CHAOS"] === "long";
 const SECONDS = 60;
+const LOST_AFTER_MS = 8000;
 const settings = { preset: "medium" as const, rungs: [360, 240] };
 
 const shortFaults: readonly Fault[] = [
@@ -132,6 +133,8 @@ describe.skipIf(missing !== undefined)(`many hosts${missing ? ` (skipped: ${miss
         waiting.shift();
         await attribute(id);
         outcomes.push(await strike(fault, id));
+        // What a lost encoder had in hand is begun again when its lock has run out.
+        if (fault.encoder) await delay(LOST_AFTER_MS);
       }
       await untilReady(id);
       await attribute(id);
