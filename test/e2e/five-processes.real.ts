@@ -22,7 +22,7 @@ import { SlowWeb } from "./slow-web.ts";
 
 const names = ["kaichou", "kaikeishi", "shoki", "fukukaichou", "otetsudai-1", "otetsudai-2"] as const;
 type Name = (typeof names)[number];
-const SECONDS = 60;
+const SECONDS = 40;
 const settings = { preset: "ultrafast", rungs: [360, 240] };
 /** About five seconds of the source in a second, for each reader. */
 const PACE = 200_000;
@@ -140,6 +140,14 @@ async function add(wish: { source: string; name: string }): Promise<string> {
   return AddedTitle.parse(await response.json()).id;
 }
 
+/** A title whose source is read as fast as it can be until it is planned, and at the pace of {@link PACE} from then on. */
+async function addSlowly(web: SlowWeb, name: string): Promise<string> {
+  const id = await add({ source: web.url, name });
+  await until(id, ({ plan }) => plan !== null);
+  web.bytesPerSecond = PACE;
+  return id;
+}
+
 const until = (id: string, wanted: (title: TitleView) => boolean): Promise<TitleView> =>
   service("fukukaichou").until(id, wanted);
 
@@ -202,8 +210,8 @@ describe("a local film, taken in through the front door", () => {
 test("a film from a web server completes with the same bytes though each service is killed in the middle of it", {
   timeout: 180_000,
 }, async () => {
-  await using web = await SlowWeb.serve(source, PACE);
-  const id = await add({ source: web.url, name: "killed" });
+  await using web = await SlowWeb.serve(source, Infinity);
+  const id = await addSlowly(web, "killed");
   let reached = 0;
   for (const name of names) {
     const { progress } = await until(id, (title) => title.progress > reached);
@@ -228,9 +236,9 @@ test("an encoder that is told to stop hands its chunk back, and another finishes
   timeout: 180_000,
 }, async () => {
   await service("otetsudai-2").kill("SIGTERM");
-  await using web = await SlowWeb.serve(source, PACE);
+  await using web = await SlowWeb.serve(source, Infinity);
   await using queue = await openEngine({ url: database.url, log: createLog({ level: "error", format: "json" }) });
-  const id = await add({ source: web.url, name: "handed on" });
+  const id = await addSlowly(web, "handed on");
   await until(id, ({ progress }) => progress > 0);
   web.held = true;
   await expect.poll(() => encodersAtWork("otetsudai-1"), { timeout: 10_000 }).toHaveLength(1);
