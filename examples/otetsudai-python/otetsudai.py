@@ -57,8 +57,11 @@ class Queue:
         select.select([self.connection.fileno()], [], [], seconds)
 
 
+AHEAD = [0]  # milliseconds by which the database's clock is ahead of ours
+
+
 def now():
-    return int(time.time() * 1000)
+    return int(time.time() * 1000) + AHEAD[0]
 
 
 class Task:
@@ -288,6 +291,8 @@ def watch(queue, tasks):
 
 def main():
     queue, tasks = Queue(os.environ.get("GAKUEN_QUEUE_URL") or os.environ["GAKUEN_DATABASE_URL"]), {}
+    ((theirs,),) = queue.call("select extract(epoch from clock_timestamp()) * 1000")
+    AHEAD[0] = int(theirs) - now()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     threading.Thread(target=watch, args=(queue, tasks), daemon=True).start()
     take = "select id, data, opts, attempts_made, deferred_failure, lock_token from move_to_active(%s, %s, %s, %s, %s, null, null)"
