@@ -28,7 +28,7 @@ export default defineConfig({
       {
         test: {
           name: "real",
-          include: ["{packages,services,apps}/**/*.real.ts", "test/e2e/*.real.ts"],
+          include: ["{packages,services,apps}/**/*.real.ts", "test/{e2e,conformance,deploy}/*.real.ts"],
           exclude: [...exclude, browsers],
           ...real,
           maxWorkers: 2,
@@ -38,7 +38,7 @@ export default defineConfig({
       {
         test: {
           name: "alone",
-          include: ["test/!(e2e)/**/*.real.ts", browsers],
+          include: ["test/{players,chaos}/*.real.ts", browsers],
           exclude,
           ...real,
           fileParallelism: false,

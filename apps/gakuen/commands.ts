@@ -9,15 +9,10 @@ import {
   TitleId,
   type TitleView,
 } from "@gakuen/contracts";
-import { inspectSource } from "@gakuen/ffmpeg";
-import { readableAddress } from "@gakuen/kaichou-intake";
-import { planTitle } from "@gakuen/pipeline";
 import { type Config, createLog } from "@gakuen/platform";
 import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
 import { apiClient } from "./api-client.ts";
-import { encodeOnce, workFolder } from "./encode-once.ts";
-import { configuredTools } from "./foundation.ts";
 import { inspectionText, planText, titleLine, titleText } from "./show-text.ts";
 import { showProgress } from "./show-progress.ts";
 
@@ -38,6 +33,7 @@ export function encodeCommand(command: Command, configOf: ConfigOf): void {
       "\nExamples:\n  gakuen encode film.mkv --out stream\n  gakuen encode film.mkv --out stream --rungs 720,360 --preset fast\n\nInterrupted, the same command goes on where it was.",
     )
     .action(async (source: string, options: Options) => {
+      const { encodeOnce, workFolder } = await import("./encode-once.ts");
       const out = resolve(String(options["out"]));
       const config = configOf({ ...options, dataDir: workFolder(out) });
       // Its screen is the progress; only trouble is logged unless more was asked for.
@@ -167,13 +163,18 @@ export function planCommand(command: Command, configOf: ConfigOf): void {
     .action(async (file: string, options: Options) => {
       // Wrong words are told before a long look at the source.
       const settings = planSettings(options);
+      const { planTitle } = await import("@gakuen/pipeline");
       const { plan, planId } = planTitle(await inspect(file, configOf(options)), settings);
       if (options["json"]) writeJson({ id: planId, ...(plan satisfies Plan) });
       else process.stdout.write(planText(plan, planId));
     });
 }
 
+// What a command works with is loaded when it works: it takes a second, and help and the client need none of it.
 async function inspect(file: string, config: Config): Promise<Inspection> {
+  const { inspectSource } = await import("@gakuen/ffmpeg");
+  const { readableAddress } = await import("@gakuen/kaichou-intake");
+  const { configuredTools } = await import("./foundation.ts");
   const tools = await configuredTools(config);
   const address = await readableAddress(sourceArgument(file));
   return inspectSource(address, { tools, signal: new AbortController().signal });

@@ -67,7 +67,11 @@ Every setting can be given as an option or in the environment; "gakuen up --help
   titleCommand(client("resume"), "go on with a paused title", clientUrl);
   priorityCommand(client("priority"), clientUrl);
   titleCommand(client("cancel"), "stop encoding a title; what is stored stays for a retry", clientUrl);
-  titleCommand(client("retry"), "start a failed or cancelled title again; only what is missing is encoded", clientUrl);
+  titleCommand(
+    client("retry"),
+    "start a failed or cancelled title again, or mend one of which the store lost something",
+    clientUrl,
+  );
   titleCommand(client("remove"), "remove a title and all its media", clientUrl);
   inspectCommand(withSettings(program.command("inspect"), ["ffmpeg", "ffprobe"]), configOf);
   planCommand(withSettings(program.command("plan"), ["ffmpeg", "ffprobe"]), configOf);

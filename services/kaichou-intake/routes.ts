@@ -67,7 +67,13 @@ export function titleControlRoutes(server: HttpServer, kaichou: Kaichou): void {
   );
   server.post(
     "/api/titles/:id/retry",
-    { schema: { summary: "Start a failed or cancelled title again", params, response: { 204: z.null() } } },
+    {
+      schema: {
+        summary: "Start a failed or cancelled title again, or mend one of which the store lost something",
+        params,
+        response: { 204: z.null() },
+      },
+    },
     async (request, reply) => {
       await kaichou.retry(request.params.id);
       return reply.code(204).send(null);

@@ -1,6 +1,5 @@
 import type { Config } from "@gakuen/platform";
 import { Argument, type Command, InvalidArgumentError } from "commander";
-import { configuredTools } from "../foundation.ts";
 import { createReport, type Outcome, type Report } from "./report.ts";
 import type { Subject } from "./subject.ts";
 
@@ -75,7 +74,7 @@ function subjectOf(options: Record<string, unknown>, config: Config): Subject {
     secret: given("secret", "GAKUEN_SECRET"),
     title: textOf(options["title"]),
     pid: options["pid"] === undefined ? undefined : Number(options["pid"]),
-    tools: () => configuredTools(config),
+    tools: async () => (await import("../foundation.ts")).configuredTools(config),
   };
 }
 
