@@ -6,18 +6,8 @@ import { gakuen, temporaryFolder } from "../e2e/gakuen-process.ts";
 import { numberedVideo } from "../fixtures/index.ts";
 import { cephMissing } from "../servers/ceph.ts";
 import { ClusterOfHosts, serviceNames } from "./cluster.ts";
-import {
-  cut,
-  databaseAway,
-  databaseKilled,
-  degraded,
-  type Fault,
-  frozen,
-  killed,
-  moody,
-  storeKilled,
-  wrongClock,
-} from "./faults.ts";
+import { longFaults, seeded, shortFaults } from "./fault-plans.ts";
+import type { Fault } from "./faults.ts";
 import { networkMissing } from "./network.ts";
 
 /**
@@ -30,54 +20,6 @@ const long = process.env["GAKUEN_TEST_CHAOS"] === "long";
 const SECONDS = 60;
 const LOST_AFTER_MS = 8000;
 const settings = { preset: "medium" as const, rungs: [360, 240] };
-
-const shortFaults: readonly Fault[] = [
-  killed("otetsudai-1"),
-  killed("kaikeishi-1"),
-  frozen("otetsudai-2"),
-  killed("kaichou-1"),
-  databaseKilled,
-  cut("otetsudai-1", "front"),
-  killed("shoki-1"),
-  moody("errors", 5),
-  moody("full", 5),
-  storeKilled,
-  wrongClock("otetsudai-2", 5),
-  databaseAway(6),
-];
-
-const pairs = [
-  ...(["otetsudai-1", "otetsudai-2"] as const).flatMap((name) => [cut(name, "front"), cut(name, "database")]),
-  ...(["kaichou-1", "kaikeishi-1", "shoki-1", "kaikeishi-2"] as const).flatMap((name) => [
-    cut(name, "database"),
-    cut(name, "store"),
-    cut(name, "front"),
-  ]),
-  cut("otetsudai-1", "kaichou-1"),
-];
-
-/** One kill after another of every kind of process, in random order, with everything else between them. */
-function longFaults(random: () => number): readonly Fault[] {
-  const everyKill = [...serviceNames.map(killed), databaseKilled, storeKilled];
-  const kills = Array.from({ length: 11 }, () => shuffled(everyKill, random)).flat();
-  const others = [
-    ...pairs,
-    frozen("otetsudai-1"),
-    frozen("otetsudai-2"),
-    frozen("kaikeishi-1"),
-    frozen("kaichou-2"),
-    degraded(100, 2, 15),
-    moody("errors", 15),
-    moody("slow", 15),
-    moody("full", 15),
-    wrongClock("otetsudai-1", 7),
-    wrongClock("kaikeishi-1", -7),
-    wrongClock("kaichou-1", 7),
-    wrongClock("shoki-1", -7),
-    databaseAway(60),
-  ];
-  return shuffled([...kills, ...others], random);
-}
 
 interface Outcome {
   readonly fault: string;
@@ -115,6 +57,44 @@ describe.skipIf(missing !== undefined)(`many hosts${missing ? ` (skipped: ${miss
     cluster = await ClusterOfHosts.start();
   }, 400_000);
   afterAll(() => cluster?.[Symbol.asyncDispose](), 60_000);
+
+  test("a title is cancelled, retried, paused, put before others, resumed and removed on every host", {
+    timeout: 180_000,
+  }, async () => {
+    const encoders = [cluster.services["otetsudai-1"], cluster.services["otetsudai-2"]];
+    const atWork = async (): Promise<number> =>
+      (await Promise.all(encoders.map(({ host }) => host.pids()))).filter((pids) => pids.length > 1).length;
+    const untilAtWork = (count: number, timeout: number) => expect.poll(atWork, { timeout, interval: 50 }).toBe(count);
+    const id = await cluster.add({ source, settings: { ...settings, preset: "veryslow" } });
+
+    await untilAtWork(2, 30_000);
+    await cluster.control(id, "cancel");
+    // The events that stop encoders are read once a second; ffmpeg ends at once.
+    await untilAtWork(0, 2000);
+    expect((await cluster.title(id))?.state).toBe("cancelled");
+    const kept = await counts(id);
+
+    await cluster.control(id, "retry");
+    await untilAtWork(2, 30_000);
+    await cluster.control(id, "pause");
+    await untilAtWork(0, 2000);
+    expect((await cluster.title(id))?.state).toBe("paused");
+    expect((await counts(id)).stored).toBeGreaterThanOrEqual(kept.stored);
+
+    // Two that wait for the same encoders: the one that is put first is done first.
+    const others = [await cluster.add({ source, settings }), await cluster.add({ source, settings })];
+    const [first = "", second = ""] = others;
+    await cluster.control(second, "priority", 0);
+    await cluster.control(first, "priority", 15);
+    await cluster.control(id, "resume");
+    await cluster.control(id, "priority", 15);
+    await untilReady(second);
+    expect((await cluster.title(id))?.state).toBe("encoding");
+
+    for (const title of [id, ...others]) await cluster.control(title, "remove");
+    await untilAtWork(0, 2000);
+    expect(await Array.fromAsync(cluster.store.list(""))).toEqual([]);
+  });
 
   test(`${faults.length} faults: every title completes with the objects of an undisturbed run`, {
     timeout: long ? 7_200_000 : 420_000,
@@ -249,22 +229,4 @@ function summary(outcomes: readonly Outcome[]) {
       "longest recovery (s)": recovered.length > 0 ? Math.round(Math.max(...recovered) / 100) / 10 : "–",
     };
   });
-}
-
-function shuffled<T>(list: readonly T[], random: () => number): T[] {
-  return list
-    .map((item) => ({ item, order: random() }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ item }) => item);
-}
-
-/** Random numbers that a seed repeats (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

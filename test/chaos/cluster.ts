@@ -29,6 +29,7 @@ export type ServiceName = (typeof serviceNames)[number];
 
 const ports = { kaichou: 8081, kaikeishi: 8082, shoki: 8083 } as const;
 const BUCKET = "gakuen";
+const JSON_HEADERS = { "content-type": "application/json" };
 
 /** One service on its host. */
 export class Service {
@@ -201,12 +202,26 @@ export class ClusterOfHosts implements AsyncDisposable {
   /** Takes a source in, however often that must be tried. */
   async add(wish: Pick<AddTitle, "source"> & { readonly settings: Partial<AddTitle["settings"]> }): Promise<string> {
     const body = JSON.stringify(wish);
-    const headers = { "content-type": "application/json" };
     for (;;) {
-      const answer = await this.#ask("kaichou", "/api/titles", { method: "POST", headers, body });
+      const answer = await this.#ask("kaichou", "/api/titles", { method: "POST", headers: JSON_HEADERS, body });
       if (answer) return AddedTitle.parse(answer).id;
       await delay(500);
     }
+  }
+
+  /** What a person does with a title; resolves when it is done on all hosts. */
+  async control(
+    id: string,
+    action: "cancel" | "retry" | "pause" | "resume" | "remove" | "priority",
+    priority?: number,
+  ): Promise<void> {
+    const path = `/api/titles/${id}`;
+    const change = { method: "PATCH", headers: JSON_HEADERS, body: JSON.stringify({ priority }) };
+    let answer: unknown;
+    if (action === "remove") answer = await this.#ask("kaichou", path, { method: "DELETE" });
+    else if (action === "priority") answer = await this.#ask("kaichou", path, change);
+    else answer = await this.#ask("kaichou", `${path}/${action}`, { method: "POST" });
+    if (answer === undefined) throw new Error(`${action} of ${id} was refused`);
   }
 
   /** The title as Shoki tells of it; undefined while nobody can be asked. */
