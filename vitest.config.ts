@@ -12,7 +12,7 @@ const browsers = "test/e2e/streaming.real.ts";
 
 /**
  * `*.test.ts` are pure and fast. `*.real.ts` use ffmpeg, a database, a store, a browser. Most of them wait as much as
- * they work, so two of their files run at a time; what plays in browsers or takes the whole machine runs alone.
+ * they work, so two of their files run at a time; what plays in browsers runs alone.
  */
 export default defineConfig({
   test: {
@@ -28,7 +28,7 @@ export default defineConfig({
       {
         test: {
           name: "real",
-          include: ["{packages,services,apps}/**/*.real.ts", "test/{e2e,conformance,deploy}/*.real.ts"],
+          include: ["{packages,services,apps}/**/*.real.ts", "test/{e2e,conformance,deploy,chaos}/*.real.ts"],
           exclude: [...exclude, browsers],
           ...real,
           maxWorkers: 2,
@@ -38,7 +38,7 @@ export default defineConfig({
       {
         test: {
           name: "alone",
-          include: ["test/{players,chaos}/*.real.ts", browsers],
+          include: ["test/players/*.real.ts", browsers],
           exclude,
           ...real,
           fileParallelism: false,

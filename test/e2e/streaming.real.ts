@@ -61,14 +61,11 @@ describe.each(playerNames)("%s", (player) => {
     console.log(
       `${player}: started after ${Math.round(started.ms)} ms with ${Math.round(atStart.progress * 100)} % stored, at 26 s after ${Math.round(there.ms)} ms, back at 9 s after ${Math.round(back.ms)} ms`,
     );
-    // On through chunks that were encoded in another order, and to the end of the 30 s.
-    await session.seek(22, 60_000);
-    const report = await session.playToEnd(120_000);
+    const report = await session.report();
     expect(report.errors).toEqual([]);
-    expect(report.ended).toBe(true);
     expect(report.videoWidth).toBeGreaterThan(0);
-    expect(report.currentTime).toBeGreaterThan(29.9);
-    await gakuen.until(id, ({ state }) => state === "ready");
+    // The next player shall have the machine for itself.
+    await fetch(new URL(`/api/titles/${id}`, gakuen.url), { method: "DELETE" });
   });
 
   test("plays the finished title to the end without a stall, all frames, sound with picture, one buffered range", {
