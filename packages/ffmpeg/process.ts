@@ -34,6 +34,8 @@ export interface RunningProcess {
   stderrTail(): string;
   /** Settles when the child is gone; a non-zero exit is a result. Rejects only when it could not be started. */
   readonly done: Promise<{ readonly exitCode: number | null; readonly signal: string | null }>;
+  /** Raises the niceness; only root could lower it again. Harmless when the child is gone. */
+  yield(niceness: number): void;
   /** SIGKILL to the child's process group; harmless when it is gone. */
   kill(): void;
 }
@@ -123,6 +125,7 @@ export function startProcess(command: string, args: readonly string[], options: 
     outputs: pipes.slice(3).map((stream) => stream as Readable),
     stderrTail: () => tail.toString(),
     done,
+    yield: (niceness) => lowerPriority(child.pid, niceness),
     kill: () => void child.kill("SIGKILL"),
   };
 }

@@ -24,6 +24,7 @@ import {
   tools,
 } from "../kaikeishi-uploader/testing.ts";
 import { type EncodeContext, encodeChunk } from "./encode-chunk.ts";
+import { Front } from "./front.ts";
 import { startOtetsudai } from "./otetsudai.ts";
 import { copyOf, ffmpegGone, ffmpegsReading, heldStore, openFiles } from "./testing.ts";
 
@@ -41,7 +42,7 @@ beforeAll(async () => {
 });
 afterAll(() => parts[Symbol.asyncDispose]());
 
-const alone = () => ({ ingest: parts.kaikeishi, tools, log: parts.log });
+const alone = () => ({ ingest: parts.kaikeishi, tools, log: parts.log, front: new Front() });
 const calmly = (signal = never()): EncodeContext => ({
   signal,
   hurry: false,

@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { type EncodeJob, type EncodeProgress, type Ingest, PipelineError, type TrackId } from "@gakuen/contracts";
 import { audioArgs, type RunningProcess, startProcess, type Tools, videoArgs } from "@gakuen/ffmpeg";
 import type { Log } from "@gakuen/platform";
+import type { Front } from "./front.ts";
 import { encodedSeconds } from "./ffmpeg-progress.ts";
 import { expressShare, type Share, sharesOf } from "./shares.ts";
 import { trackBody } from "./track-body.ts";
@@ -15,6 +16,7 @@ export interface EncodeParts {
   readonly ingest: Ingest;
   readonly tools: Tools;
   readonly log: Log;
+  readonly front: Front;
   /** How long ffmpeg may make no progress before it is ended; 60 s by default. */
   readonly stuckAfterMs?: number;
 }
@@ -108,7 +110,7 @@ class ExpressTracks implements AsyncDisposable {
 /** One ffmpeg process and the tracks that it encodes, by their index in the job. Its tracks end, or it fails, as one. */
 async function encodeShare(
   job: EncodeJob,
-  { tracks, niceness, decoderThreads }: Share,
+  { tracks, niceness, decoderThreads, watched }: Share,
   parts: EncodeParts,
   token: string,
   signal: AbortSignal,
@@ -120,6 +122,7 @@ async function encodeShare(
   const progress = ["-progress", `pipe:${3 + tracks.length}`, "-stats_period", "0.5"];
   const args = job.kind === "video" ? videoArgs(job, { only: tracks, decoderThreads }) : audioArgs(job);
   const ffmpeg = startProcess(parts.tools.ffmpeg, [...progress, ...args], { signal: either, outputs, niceness });
+  const leave = watched ? parts.front.enter(`${job.ref.title}.${job.ref.chunk}`, ffmpeg) : undefined;
   const watchdog = new Watchdog(parts.stuckAfterMs ?? STUCK_AFTER_MS, (error) => stop.abort(error));
   try {
     const uploads = tracks.map(async (index, position) => {
@@ -142,6 +145,7 @@ async function encodeShare(
     watchdog.stop();
     ffmpeg.kill();
     await ffmpeg.done;
+    leave?.();
   }
 }
 

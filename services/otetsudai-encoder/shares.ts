@@ -5,6 +5,8 @@ export interface Share {
   readonly tracks: readonly number[];
   readonly niceness: number;
   readonly decoderThreads: number;
+  /** A viewer waits for this chunk. */
+  readonly watched: boolean;
 }
 
 /**
@@ -12,7 +14,8 @@ export interface Share {
  * niceness is worth a quarter of processor time (sched(7)): what a viewer waits for gets nearly five times the
  * background's, the track itself nine times.
  */
-const NICENESS = { background: 10, hurried: 3, wanted: 0 };
+export const BACKGROUND_NICENESS = 10;
+const NICENESS = { background: BACKGROUND_NICENESS, hurried: 3, wanted: 0 };
 
 /** Decoding is most of what a low rung costs. */
 const HURRIED_DECODER_THREADS = 2;
@@ -31,7 +34,7 @@ const HURRIED_DECODER_THREADS = 2;
 export function sharesOf(job: EncodeJob, hurry: boolean, wanted: ReadonlySet<number>): readonly Share[] {
   const all = job.tracks.map((_, index) => index);
   const beginning = job.chunk.firstSegment === 1 && all.length === 1;
-  if (!hurry && !beginning) return [{ tracks: all, niceness: NICENESS.background, decoderThreads: 1 }];
+  if (!hurry && !beginning) return [{ tracks: all, niceness: NICENESS.background, decoderThreads: 1, watched: false }];
   const first = wanted.size > 0 ? [...wanted] : [lowestRung(job)];
   const rest = all.filter((index) => !first.includes(index));
   return [
@@ -39,8 +42,9 @@ export function sharesOf(job: EncodeJob, hurry: boolean, wanted: ReadonlySet<num
       tracks: [track],
       niceness: NICENESS.wanted,
       decoderThreads: HURRIED_DECODER_THREADS,
+      watched: hurry,
     })),
-    ...(rest.length > 0 ? [{ tracks: rest, niceness: NICENESS.hurried, decoderThreads: 1 }] : []),
+    ...(rest.length > 0 ? [{ tracks: rest, niceness: NICENESS.hurried, decoderThreads: 1, watched: hurry }] : []),
   ];
 }
 
@@ -58,5 +62,5 @@ function lowestRung(job: EncodeJob): number {
 export function expressShare(shares: readonly Share[], track: number): Share | undefined {
   const share = shares.find(({ tracks }) => tracks.includes(track));
   if (!share || (share.tracks.length === 1 && share.niceness < NICENESS.background)) return undefined;
-  return { tracks: [track], niceness: NICENESS.wanted, decoderThreads: HURRIED_DECODER_THREADS };
+  return { tracks: [track], niceness: NICENESS.wanted, decoderThreads: HURRIED_DECODER_THREADS, watched: true };
 }

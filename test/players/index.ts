@@ -1,4 +1,4 @@
 export * from "./play-report.ts";
 export { PlaybackFailed } from "./play-session.ts";
-export { measureSync, openPlayers, type PlayerLab } from "./player-lab.ts";
+export { openPlayers, type PlayerLab } from "./player-lab.ts";
 export { serveFolder, type StaticServer } from "./static-server.ts";

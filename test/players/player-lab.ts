@@ -61,34 +61,29 @@ export class PlayerLab implements AsyncDisposable {
     return session;
   }
 
-  /** Measures synchronism ({@link measureSync}) in a session of its own that plays `seconds` (8 unless told) at normal speed. */
+  /**
+   * How far sound and picture are apart in a stream with a white flash and a beep that begin at the same instants, at
+   * least half a second apart. Plays `seconds` (8 unless told) at normal speed.
+   */
   async measureSync(options: {
     readonly player: PlayerName;
     readonly url: string;
     readonly seconds?: number;
   }): Promise<SyncReport> {
     await using session = await this.play(options);
-    return measureSync(session, options.seconds ?? 8);
+    const { flashes, beeps } = await session.watchSync(options.seconds ?? 8);
+    const pairs = flashes.flatMap((flash) => {
+      const beep = beeps.find((beep) => Math.abs(beep - flash) < 0.25);
+      return beep === undefined ? [] : [{ flash, beep, lagMs: (beep - flash) * 1000 }];
+    });
+    if (pairs.length < 2)
+      throw new Error(`too few flashes with a beep: flashes at ${flashes.join()} s, beeps at ${beeps.join()} s`);
+    const lags = pairs.map(({ lagMs }) => lagMs).sort((a, b) => a - b);
+    return { lagMs: lags[lags.length >> 1] ?? Number.NaN, pairs };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close();
     await this.#pages[Symbol.asyncDispose]();
   }
-}
-
-/**
- * How far sound and picture are apart in a stream with a white flash and a beep that begin at the same instants, at
- * least half a second apart, in the next `seconds`.
- */
-export async function measureSync(session: PlaySession, seconds: number): Promise<SyncReport> {
-  const { flashes, beeps } = await session.watchSync(seconds);
-  const pairs = flashes.flatMap((flash) => {
-    const beep = beeps.find((beep) => Math.abs(beep - flash) < 0.25);
-    return beep === undefined ? [] : [{ flash, beep, lagMs: (beep - flash) * 1000 }];
-  });
-  if (pairs.length < 2)
-    throw new Error(`too few flashes with a beep: flashes at ${flashes.join()} s, beeps at ${beeps.join()} s`);
-  const lags = pairs.map(({ lagMs }) => lagMs).sort((a, b) => a - b);
-  return { lagMs: lags[lags.length >> 1] ?? Number.NaN, pairs };
 }
