@@ -1,11 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { PipelineError } from "@gakuen/contracts";
-import { openAzureStore } from "./azure-store.ts";
 import { openFileStore } from "./fs-store.ts";
 import type { ObjectStore } from "./port.ts";
-import { openS3Store } from "./s3-store.ts";
 
-/** Opens what a URL of each scheme names. */
+/** Opens what a URL of each scheme names. The vendors' SDKs take half a second to load: only who needs one loads it. */
 const openers: Readonly<Record<string, (url: URL) => Promise<ObjectStore>>> = {
   "file:": async (url) => {
     if (url.host !== "" || url.search !== "" || url.hash !== "") {
@@ -13,9 +11,9 @@ const openers: Readonly<Record<string, (url: URL) => Promise<ObjectStore>>> = {
     }
     return await openFileStore(fileURLToPath(url));
   },
-  "s3:": async (url) => await openS3Store(url),
-  "gs:": async (url) => await openS3Store(url),
-  "azure:": async (url) => await openAzureStore(url),
+  "s3:": async (url) => (await import("./s3-store.ts")).openS3Store(url),
+  "gs:": async (url) => (await import("./s3-store.ts")).openS3Store(url),
+  "azure:": async (url) => (await import("./azure-store.ts")).openAzureStore(url),
 };
 
 const supported = Object.keys(openers)
