@@ -10,6 +10,16 @@ export interface RunAs {
 }
 
 /**
+ * Lets a user who is not root pass through private folders. initdb asks access(2) for its programs, which looks away from
+ * the capability unless the bit is set (`no_setuid_fixup`, capabilities(7)).
+ */
+export const passThrough = [
+  "--inh-caps=+dac_read_search",
+  "--ambient-caps=+dac_read_search",
+  "--securebits=+no_setuid_fixup",
+] as const;
+
+/**
  * PostgreSQL refuses to run as root. Root starts it as `postgres`, or else `nobody`; where that user cannot reach the
  * files because they lie under a private folder such as /root, with the capability to pass through folders (and with
  * no other).
@@ -28,7 +38,6 @@ export async function runAs(program: string, folder: string, data: string): Prom
   }
   const owner = (await ownerOf(data)) ?? (await unprivilegedUser());
   const identity = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups"];
-  const passThrough = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"];
   for (const capabilities of [[], passThrough]) {
     const as = ["setpriv", ...identity, ...capabilities];
     if (succeeds([...as, program, "--version"]) && succeeds([...as, "sh", "-c", 'cd "$0"', folder])) {

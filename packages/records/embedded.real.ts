@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chown, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { Client } from "pg";
 import { afterEach, describe, expect, test } from "vitest";
 import { startEmbeddedPostgres } from "./embedded.ts";
+import { findPostgres } from "./embedded-binaries.ts";
+import { prepareCluster } from "./embedded-cluster.ts";
+import { passThrough, runAs } from "./embedded-user.ts";
 import type { RecordsLog } from "./log.ts";
 import { isServerOf } from "./postmaster-file.ts";
 
@@ -139,14 +142,33 @@ describe("embedded PostgreSQL", () => {
     expect(await query(again.url, "select 1 as n")).toEqual([{ n: 1 }]);
   });
 
+  test.skipIf(process.getuid?.() !== 0)(
+    "is made by root though programs and data lie in a private folder",
+    async () => {
+      const hidden = await mkdtemp(path.join(tmpdir(), "gakuen-private-"));
+      try {
+        const { initdb } = await findPostgres();
+        const native = path.dirname(path.dirname(initdb));
+        await cp(native, path.join(hidden, "native"), { recursive: true, verbatimSymlinks: true });
+        const folder = path.join(hidden, "postgres");
+        await mkdir(folder);
+        const bin = (name: string): string => path.join(hidden, "native", "bin", name);
+        const as = await runAs(bin("postgres"), folder, path.join(folder, "data"));
+        const { data } = await prepareCluster(folder, bin("initdb"), as);
+        expect((await stat(path.join(data, "PG_VERSION"))).uid).toBe(as.owner?.uid);
+      } finally {
+        await rm(hidden, { recursive: true, force: true });
+      }
+    },
+  );
+
   test.skipIf(process.getuid?.() !== 0)("runs for a user who is not root as well", async () => {
     const folder = await newFolder();
     const nobody = 65_534;
     await chown(folder, nobody, nobody);
     const identity = [`--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"];
     // The checkout may lie in a private folder of root.
-    const reach = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"];
-    const { url } = await holdInChild(folder, ["setpriv", ...identity, ...reach]);
+    const { url } = await holdInChild(folder, ["setpriv", ...identity, ...passThrough]);
     expect(await query(url, "select 1 as n")).toEqual([{ n: 1 }]);
     expect((await stat(path.join(folder, "data"))).uid).toBe(nobody);
   });
