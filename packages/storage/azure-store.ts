@@ -5,12 +5,11 @@ import { isNoSuchBlob, isThere, azureAnswer } from "./azure-errors.ts";
 import { azureLocation } from "./azure-location.ts";
 import { AzureRequests } from "./azure-requests.ts";
 import { checkKey, checkPrefix, checkPrefixToDelete, INCOMING } from "./key.ts";
-import { notFound, vanished } from "./not-found.ts";
+import { vanished } from "./not-found.ts";
 import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOptions } from "./port.ts";
 import { checkExpiry } from "./presign-expiry.ts";
-import { clampRange } from "./range.ts";
+import { readObject } from "./read-object.ts";
 import { type IncomingBody, receiveBody, sendParts } from "./send-parts.ts";
-import { storeBody } from "./store-body.ts";
 
 /** Deletes that wait for their turn at a time. */
 const BATCH = 1000;
@@ -55,34 +54,27 @@ class AzureStore implements ObjectStore {
     return { stored: false, object: winner };
   }
 
-  async get(key: string, { range, signal }: GetOptions = {}): Promise<{ info: ObjectInfo; body: Readable }> {
-    checkKey(key);
-    signal?.throwIfAborted();
-    const { start, end } = range === undefined ? { start: 0, end: Infinity } : clampRange(range, key, Infinity);
-    const count = end === Infinity ? undefined : end - start;
-    const answer = await this.#requests.send(`read ${key}`, signal, ({ abortSignal }) =>
-      this.#requests
-        .blob(key)
-        .download(start, count, { abortSignal })
-        .catch((error: unknown) => {
-          if (azureAnswer(error)?.status === 416) return "no such range" as const;
-          return undefinedIfAbsent(error);
-        }),
-    );
-    if (answer === "no such range") {
-      const { bytes } = (await this.stat(key)) ?? { bytes: 0 };
-      clampRange(range ?? { start: 0, end: 1 }, key, bytes);
-    }
-    if (answer === undefined || answer === "no such range") throw notFound(key);
-    const bytes = Number(answer.contentRange?.split("/")[1] ?? answer.contentLength ?? 0);
-    const body = storeBody(answer.readableStreamBody as Readable, { key, signal });
-    try {
-      if (range !== undefined) clampRange(range, key, bytes);
-    } catch (error) {
-      body.destroy();
-      throw error;
-    }
-    return { info: describe(key, bytes, answer), body };
+  async get(key: string, options: GetOptions = {}): Promise<{ info: ObjectInfo; body: Readable }> {
+    return await readObject(this, key, options, async (wanted) => {
+      const { start, end } = wanted ?? { start: 0, end: Infinity };
+      const count = end === Infinity ? undefined : end - start;
+      const answer = await this.#requests.send(`read ${key}`, options.signal, ({ abortSignal }) =>
+        this.#requests
+          .blob(key)
+          .download(start, count, { abortSignal })
+          .catch((error: unknown) => {
+            if (azureAnswer(error)?.status === 416) return "no such range" as const;
+            return undefinedIfAbsent(error);
+          }),
+      );
+      if (answer === undefined || answer === "no such range") return answer;
+      return {
+        body: answer.readableStreamBody as Readable,
+        contentRange: answer.contentRange,
+        contentLength: answer.contentLength,
+        describe: (bytes) => describe(key, bytes, answer),
+      };
+    });
   }
 
   async stat(key: string): Promise<ObjectInfo | undefined> {

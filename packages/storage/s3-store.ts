@@ -10,10 +10,10 @@ import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { Readable } from "node:stream";
 import { checkKey, checkPrefix, checkPrefixToDelete, INCOMING } from "./key.ts";
 import { KeyTurns } from "./key-turns.ts";
-import { notFound, vanished } from "./not-found.ts";
+import { vanished } from "./not-found.ts";
 import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOptions } from "./port.ts";
 import { checkExpiry } from "./presign-expiry.ts";
-import { clampRange } from "./range.ts";
+import { readObject } from "./read-object.ts";
 import { requestTimeout } from "./request-timeout.ts";
 import { canPutIfAbsent } from "./s3-conditional.ts";
 import { deleteObjects } from "./s3-delete.ts";
@@ -22,7 +22,6 @@ import { type S3Location, s3Location } from "./s3-location.ts";
 import { S3Multipart } from "./s3-multipart.ts";
 import { S3Requests } from "./s3-requests.ts";
 import { receiveBody } from "./send-parts.ts";
-import { storeBody } from "./store-body.ts";
 
 type PutOnce = Awaited<ReturnType<ObjectStore["putIfAbsent"]>>;
 
@@ -79,35 +78,27 @@ class S3Store implements ObjectStore {
     });
   }
 
-  async get(key: string, { range, signal }: GetOptions = {}): Promise<{ info: ObjectInfo; body: Readable }> {
-    checkKey(key);
-    signal?.throwIfAborted();
-    const wanted = range && clampRange(range, key, Infinity);
-    const command = new GetObjectCommand({
-      ...this.#requests.object(key),
-      // Here the end is the last byte, or left open.
-      ...(wanted && { Range: `bytes=${wanted.start}-${wanted.end === Infinity ? "" : wanted.end - 1}` }),
+  async get(key: string, options: GetOptions = {}): Promise<{ info: ObjectInfo; body: Readable }> {
+    return await readObject(this, key, options, async (wanted) => {
+      const command = new GetObjectCommand({
+        ...this.#requests.object(key),
+        // Here the end is the last byte, or left open.
+        ...(wanted && { Range: `bytes=${wanted.start}-${wanted.end === Infinity ? "" : wanted.end - 1}` }),
+      });
+      const answer = await this.#requests.send(`read ${key}`, { signal: options.signal }, (http) =>
+        this.#requests.client.send(command, http).catch((error: unknown) => {
+          if (s3Answer(error)?.status === 416) return "no such range" as const;
+          return undefinedIfAbsent(error);
+        }),
+      );
+      if (answer === undefined || answer === "no such range") return answer;
+      return {
+        body: answer.Body as Readable,
+        contentRange: answer.ContentRange,
+        contentLength: answer.ContentLength,
+        describe: (bytes) => describe(key, bytes, answer),
+      };
     });
-    const answer = await this.#requests.send(`read ${key}`, { signal }, (http) =>
-      this.#requests.client.send(command, http).catch((error: unknown) => {
-        if (s3Answer(error)?.status === 416) return "no such range" as const;
-        return undefinedIfAbsent(error);
-      }),
-    );
-    if (answer === "no such range") {
-      const { bytes } = (await this.stat(key)) ?? { bytes: 0 };
-      clampRange(range ?? { start: 0, end: 1 }, key, bytes);
-    }
-    if (answer === undefined || answer === "no such range") throw notFound(key);
-    const bytes = Number(answer.ContentRange?.split("/")[1] ?? answer.ContentLength ?? 0);
-    const body = storeBody(answer.Body as Readable, { key, signal });
-    try {
-      if (range !== undefined) clampRange(range, key, bytes);
-    } catch (error) {
-      body.destroy();
-      throw error;
-    }
-    return { info: describe(key, bytes, answer), body };
   }
 
   async stat(key: string): Promise<ObjectInfo | undefined> {
