@@ -6,7 +6,7 @@ import { azureLocation } from "./azure-location.ts";
 import { AzureRequests } from "./azure-requests.ts";
 import { checkKey, checkPrefix, checkPrefixToDelete, INCOMING } from "./key.ts";
 import { vanished } from "./not-found.ts";
-import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOptions } from "./port.ts";
+import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOnce, PutOptions } from "./port.ts";
 import { checkExpiry } from "./presign-expiry.ts";
 import { readObject } from "./read-object.ts";
 import { type IncomingBody, receiveBody, sendParts } from "./send-parts.ts";
@@ -42,11 +42,7 @@ class AzureStore implements ObjectStore {
     return object;
   }
 
-  async putIfAbsent(
-    key: string,
-    body: ObjectBody,
-    options: PutOptions = {},
-  ): Promise<{ stored: boolean; object: ObjectInfo }> {
+  async putIfAbsent(key: string, body: ObjectBody, options: PutOptions = {}): Promise<PutOnce> {
     const object = await this.#put(key, body, options, ABSENT);
     if (object !== undefined) return { stored: true, object };
     const winner = await this.stat(key);

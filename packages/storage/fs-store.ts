@@ -6,7 +6,7 @@ import { errnoOf, fsError, isAbsent, undefinedIfAbsent } from "./fs-errors.ts";
 import { createIncomingFile, type IncomingFile, sweepIncoming } from "./incoming.ts";
 import { checkKey, checkPrefix, checkPrefixToDelete, compareKeys, INCOMING } from "./key.ts";
 import { notFound } from "./not-found.ts";
-import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOptions } from "./port.ts";
+import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOnce, PutOptions } from "./port.ts";
 import { checkExpiry } from "./presign-expiry.ts";
 import { clampRange } from "./range.ts";
 import { linkUnlessThere, placeFile, removeEmptyFolders } from "./place-file.ts";
@@ -35,11 +35,7 @@ class FileStore implements ObjectStore {
     });
   }
 
-  async putIfAbsent(
-    key: string,
-    body: ObjectBody,
-    options: PutOptions = {},
-  ): Promise<{ stored: boolean; object: ObjectInfo }> {
+  async putIfAbsent(key: string, body: ObjectBody, options: PutOptions = {}): Promise<PutOnce> {
     const path = this.#pathOf(key);
     return await this.#receive(key, body, options, async (file, object) => {
       for (;;) {

@@ -37,6 +37,14 @@ export interface PresignOptions {
   readonly contentType?: string;
 }
 
+/** What became of a put that replaces nothing. */
+export interface PutOnce {
+  /** Whether it was the first; otherwise the object was there, or another put won. */
+  readonly stored: boolean;
+  /** The object that is there now. */
+  readonly object: ObjectInfo;
+}
+
 /**
  * Where media lies: a flat space of keys, each with one immutable run of bytes that appears whole or not at all.
  *
@@ -56,7 +64,7 @@ export interface ObjectStore {
    * `object` is the winner's for all of them. The body is read to its end in any case. Where a store has no conditional
    * put of its own (docs/storage.md), that holds within one process; nothing may depend on more.
    */
-  putIfAbsent(key: string, body: ObjectBody, options?: PutOptions): Promise<{ stored: boolean; object: ObjectInfo }>;
+  putIfAbsent(key: string, body: ObjectBody, options?: PutOptions): Promise<PutOnce>;
   /**
    * The object and its bytes, or those of the range; `info` always describes the whole object. The body must be read
    * to its end or destroyed. Errors: `store.not-found`; `usage.invalid` for a range that holds no byte of the object.

@@ -6,7 +6,7 @@ import { clampRange } from "./range.ts";
 import { storeBody } from "./store-body.ts";
 
 /** What a store on the network says to a read. */
-export interface ReadAnswer {
+interface ReadAnswer {
   readonly body: Readable;
   /** Of the answer's header fields: the range only where one was asked for, the length of what is sent. */
   readonly contentRange: string | undefined;

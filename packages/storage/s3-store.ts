@@ -11,7 +11,7 @@ import type { Readable } from "node:stream";
 import { checkKey, checkPrefix, checkPrefixToDelete, INCOMING } from "./key.ts";
 import { KeyTurns } from "./key-turns.ts";
 import { vanished } from "./not-found.ts";
-import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOptions } from "./port.ts";
+import type { GetOptions, ObjectBody, ObjectInfo, ObjectStore, PresignOptions, PutOnce, PutOptions } from "./port.ts";
 import { checkExpiry } from "./presign-expiry.ts";
 import { readObject } from "./read-object.ts";
 import { requestTimeout } from "./request-timeout.ts";
@@ -22,8 +22,6 @@ import { type S3Location, s3Location } from "./s3-location.ts";
 import { S3Multipart } from "./s3-multipart.ts";
 import { S3Requests } from "./s3-requests.ts";
 import { receiveBody } from "./send-parts.ts";
-
-type PutOnce = Awaited<ReturnType<ObjectStore["putIfAbsent"]>>;
 
 interface Described {
   readonly ETag?: string | undefined;
