@@ -103,18 +103,21 @@ describe.skipIf(missing !== undefined)(`many hosts${missing ? ` (skipped: ${miss
     console.log(`seed ${seed}`);
     const waiting = [...faults];
     const ids: string[] = [];
+    let struckEncoder = false;
     while (waiting.length > 0) {
       const id = await cluster.add({ source, settings });
       ids.push(id);
       while (waiting.length > 0 && (await underWay(id))) {
         await delay(random() * 2000);
         const [fault] = waiting;
-        if (!fault || !(await atWork(fault, id))) continue;
+        if (!fault) continue;
+        // What is begun again because of one fault is not counted to the next: a lost lock takes so long to run out.
+        if (fault.encoder || struckEncoder) await delay(LOST_AFTER_MS);
+        if (!(await atWork(fault, id))) continue;
         waiting.shift();
         await attribute(id);
         outcomes.push(await strike(fault, id));
-        // What a lost encoder had in hand is begun again when its lock has run out.
-        if (fault.encoder) await delay(LOST_AFTER_MS);
+        struckEncoder = fault.encoder !== undefined;
       }
       await untilReady(id);
       await attribute(id);
@@ -128,11 +131,24 @@ describe.skipIf(missing !== undefined)(`many hosts${missing ? ` (skipped: ${miss
     for (const name of serviceNames) expect([name, await cluster.services[name].kill()]).toEqual([name, []]);
 
     for (const { fault, repeated, recoveredMs = 0 } of outcomes) {
-      if (faults.find(({ name }) => name === fault)?.encoder) expect([fault, repeated <= 1]).toEqual([fault, true]);
+      const encoder = faults.find(({ name }) => name === fault)?.encoder;
+      if (encoder) expect(repeated, `${fault}: chunks begun again\n${chunksLeft()}`).toBeLessThanOrEqual(1);
       // The short form also runs where two cores carry everything: there the time is only told.
       if (long) expect([fault, recoveredMs <= 10_000]).toEqual([fault, true]);
     }
   });
+
+  /** What encoders said of chunks that they did not finish. */
+  function chunksLeft(): string {
+    const encoders = (["otetsudai-1", "otetsudai-2"] as const).map((name) => ({
+      name,
+      log: cluster.services[name].log,
+    }));
+    return encoders
+      .flatMap(({ name, log }) => log.split("\n").map((line) => `${name} ${line}`))
+      .filter((line) => /chunk (put down|not finished)/.test(line))
+      .join("\n");
+  }
 
   /** False when the title is done before the encoder that is to be hit has a chunk in hand. */
   async function atWork({ encoder }: Fault, id: string): Promise<boolean> {
