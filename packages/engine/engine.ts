@@ -115,6 +115,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     return worker;
   };
 
+  /** Gives a chunk's job another place if it still waits, and tells where it is. */
+  const moveEncode = async (ref: ChunkRef, priority: number): Promise<"waits" | "runs" | "over"> => {
+    const job = await queues.encode.getJob(encodeJobId(ref));
+    const state = await job?.getState();
+    if (job === undefined || !liveStates.some((live) => live === state)) return "over";
+    if (state === "active") return "runs";
+    await job.changePriority({ priority });
+    return "waits";
+  };
+
   let closing: Promise<void> | undefined;
   const closeAll = async (): Promise<void> => {
     await Promise.all([...workers].map((worker) => worker.close()));
@@ -146,20 +156,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
     hasPrepare: (title) => isLive(queues.prepare, prepareJobId(title)),
     hasPublish: (job) => isLive(queues.publish, publishJobId(job)),
-    setEncodePriority: async (ref, priority) => {
-      const job = await queues.encode.getJob(encodeJobId(ref));
-      const state = await job?.getState();
-      if (job === undefined || !(state === "waiting" || state === "prioritized" || state === "delayed")) return false;
-      await job.changePriority({ priority });
-      return true;
-    },
+    setEncodePriority: async (ref, priority) => (await moveEncode(ref, priority)) === "waits",
     hurryEncode: async (ref, track, priority) => {
-      const jobId = encodeJobId(ref);
-      const job = await queues.encode.getJob(jobId);
-      const state = await job?.getState();
-      if (job === undefined || !liveStates.some((live) => live === state)) return;
-      if (state !== "active") await job.changePriority({ priority });
-      await signals.hurry({ jobId, track });
+      if ((await moveEncode(ref, priority)) === "over") return;
+      await signals.hurry({ jobId: encodeJobId(ref), track });
     },
     cancelTitle: (title) => cancelTitle(queues, signals, title, log),
     failures: () => readFailures(queues),
