@@ -2,7 +2,6 @@ import { PipelineError } from "@gakuen/contracts";
 import { type BackendClasses, type BackendFactory, type IQueueBackend, withBackend } from "bullmq";
 import type { EngineLog } from "./log.ts";
 import { openPostgresBackend } from "./postgres-backend.ts";
-import { openRedisBackend } from "./redis-backend.ts";
 
 /** Where the queue lives: PostgreSQL or Redis, the same to everything above. */
 export interface Backend {
@@ -29,7 +28,12 @@ export interface BackendOptions {
   readonly log: EngineLog;
 }
 
-const openers: Readonly<Record<string, (options: BackendOptions) => Promise<BackendConnection>>> = {
+type Open = (options: BackendOptions) => Promise<BackendConnection>;
+
+/** Loaded only where the queue is in Redis. */
+const openRedisBackend: Open = async (options) => (await import("./redis-backend.ts")).openRedisBackend(options);
+
+const openers: Readonly<Record<string, Open>> = {
   "postgres:": openPostgresBackend,
   "postgresql:": openPostgresBackend,
   "redis:": openRedisBackend,
