@@ -38,7 +38,8 @@ export interface ControlParts {
   readonly ownUrl?: string | undefined;
 }
 
-const unfinished: readonly Exclude<TitleState, "ready">[] = ["waiting", "preparing", "encoding", "paused"];
+const underWay: readonly Exclude<TitleState, "ready">[] = ["waiting", "preparing", "encoding"];
+const unfinished: readonly Exclude<TitleState, "ready">[] = [...underWay, "paused"];
 
 /** Takes a source in. The row is written first; if we die before the job is queued, the reconciler queues it. */
 export async function addTitle({ records, engine, log, ownUrl }: ControlParts, wish: AddTitle): Promise<TitleId> {
@@ -61,21 +62,25 @@ async function versionOf(path: string): Promise<string | null> {
 }
 
 /** Stops a title: nothing of it is encoded any more; what is stored stays for a retry. */
-export async function cancelTitle({ records, engine, log }: ControlParts, id: TitleId): Promise<void> {
-  const row = await existing(records, id);
-  if (row.published || !(await moveTitle(records, id, { from: unfinished, to: "cancelled" })))
-    throw wrongState(row, "cancelled", "only a title that is not finished can be cancelled");
-  await engine.cancelTitle(id);
-  log.info({ title: id }, "title cancelled");
+export async function cancelTitle(parts: ControlParts, id: TitleId): Promise<void> {
+  await stopTitle(parts, id, { from: unfinished, to: "cancelled" });
 }
 
 /** Puts a title down until it is resumed: nothing of it is encoded meanwhile, what is stored still plays. */
-export async function pauseTitle({ records, engine, log }: ControlParts, id: TitleId): Promise<void> {
+export async function pauseTitle(parts: ControlParts, id: TitleId): Promise<void> {
+  await stopTitle(parts, id, { from: underWay, to: "paused" });
+}
+
+async function stopTitle(
+  { records, engine, log }: ControlParts,
+  id: TitleId,
+  move: { readonly from: typeof unfinished; readonly to: "cancelled" | "paused" },
+): Promise<void> {
   const row = await existing(records, id);
-  if (row.published || !(await moveTitle(records, id, { from: ["waiting", "preparing", "encoding"], to: "paused" })))
-    throw wrongState(row, "paused", "only a title that is not finished can be paused");
+  if (row.published || !(await moveTitle(records, id, move)))
+    throw wrongState(row, move.to, `only a title that is not finished can be ${move.to}`);
   await engine.cancelTitle(id);
-  log.info({ title: id }, "title paused");
+  log.info({ title: id }, `title ${move.to}`);
 }
 
 /** Takes a paused title up again where it was put down. */
@@ -138,7 +143,7 @@ export async function failLostSource(
   { code, message }: PipelineError,
 ): Promise<void> {
   const error = { code, message };
-  if (!(await moveTitle(records, id, { from: ["waiting", "preparing", "encoding"], to: "failed", error }))) return;
+  if (!(await moveTitle(records, id, { from: underWay, to: "failed", error }))) return;
   log.error({ title: id, code }, `title failed: ${message}`);
   await engine.cancelTitle(id);
 }

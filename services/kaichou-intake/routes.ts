@@ -5,6 +5,14 @@ import type { Kaichou } from "./kaichou.ts";
 
 const params = z.object({ id: TitleId });
 
+/** What a title can be told to do, each at a path of its own. */
+const orders = [
+  ["pause", "Stop encoding a title until it is resumed"],
+  ["resume", "Go on with a paused title"],
+  ["cancel", "Stop encoding a title"],
+  ["retry", "Start a failed or cancelled title again, or mend one of which the store lost something"],
+] as const;
+
 /** The writing half of `/api/titles`; Shoki answers the reading half. */
 export function titleControlRoutes(server: HttpServer, kaichou: Kaichou): void {
   server.post(
@@ -41,44 +49,15 @@ export function titleControlRoutes(server: HttpServer, kaichou: Kaichou): void {
       return reply.code(204).send(null);
     },
   );
-  server.post(
-    "/api/titles/:id/pause",
-    { schema: { summary: "Stop encoding a title until it is resumed", params, response: { 204: z.null() } } },
-    async (request, reply) => {
-      await kaichou.pause(request.params.id);
-      return reply.code(204).send(null);
-    },
-  );
-  server.post(
-    "/api/titles/:id/resume",
-    { schema: { summary: "Go on with a paused title", params, response: { 204: z.null() } } },
-    async (request, reply) => {
-      await kaichou.resume(request.params.id);
-      return reply.code(204).send(null);
-    },
-  );
-  server.post(
-    "/api/titles/:id/cancel",
-    { schema: { summary: "Stop encoding a title", params, response: { 204: z.null() } } },
-    async (request, reply) => {
-      await kaichou.cancel(request.params.id);
-      return reply.code(204).send(null);
-    },
-  );
-  server.post(
-    "/api/titles/:id/retry",
-    {
-      schema: {
-        summary: "Start a failed or cancelled title again, or mend one of which the store lost something",
-        params,
-        response: { 204: z.null() },
+  for (const [verb, summary] of orders)
+    server.post(
+      `/api/titles/:id/${verb}`,
+      { schema: { summary, params, response: { 204: z.null() } } },
+      async (request, reply) => {
+        await kaichou[verb](request.params.id);
+        return reply.code(204).send(null);
       },
-    },
-    async (request, reply) => {
-      await kaichou.retry(request.params.id);
-      return reply.code(204).send(null);
-    },
-  );
+    );
   server.delete(
     "/api/titles/:id",
     { schema: { summary: "Remove a title and all its media", params, response: { 204: z.null() } } },
