@@ -1,9 +1,8 @@
-import type { InspectedAudio, SourceAddress } from "@gakuen/contracts";
-import type { Mp4Index } from "@gakuen/media";
+import type { InspectedAudio } from "@gakuen/contracts";
 import { languageTag } from "./language-tag.ts";
 import { scanPackets } from "./packet-scan.ts";
 import type { ProbedStream } from "./probe.ts";
-import type { Tools } from "./tools.ts";
+import type { StreamQuestion } from "./stream-question.ts";
 
 const usualLayouts: Readonly<Record<number, string>> = {
   1: "mono",
@@ -16,19 +15,9 @@ const usualLayouts: Readonly<Record<number, string>> = {
   8: "7.1",
 };
 
-export interface AudioQuestion {
-  readonly address: SourceAddress;
-  readonly stream: ProbedStream;
-  /** The container's tables, where it has some that can be read. */
-  readonly index: Mp4Index | null;
-  /** The container's start time and length in seconds; null where the header does not say. */
-  readonly containerStart: number;
-  readonly containerDuration: number | null;
-  readonly seekable: boolean;
+interface AudioQuestion extends StreamQuestion {
   /** There is no picture: all packets may be read, they are few. */
   readonly soundOnly: boolean;
-  readonly tools: Tools;
-  readonly signal: AbortSignal;
 }
 
 /** How much of a source's end is read to find its last packet of sound. */

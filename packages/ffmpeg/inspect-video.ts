@@ -1,28 +1,14 @@
-import { type InspectedVideo, PipelineError, type SourceAddress } from "@gakuen/contracts";
-import type { Mp4Index } from "@gakuen/media";
+import { type InspectedVideo, PipelineError } from "@gakuen/contracts";
 import { classifyTiming, type FrameTimes } from "./frame-timing.ts";
 import { measureInterlacing } from "./interlace.ts";
 import { scanPackets } from "./packet-scan.ts";
 import type { ProbedStream } from "./probe.ts";
 import { sourceColour } from "./source-colour.ts";
 import { sampleTimes } from "./sampled-times.ts";
-import type { Tools } from "./tools.ts";
-
-export interface VideoQuestion {
-  readonly address: SourceAddress;
-  readonly stream: ProbedStream;
-  /** The container's tables, where it has some that can be read. */
-  readonly index: Mp4Index | null;
-  /** The container's start time and length in seconds; null where the header does not say. */
-  readonly containerStart: number;
-  readonly containerDuration: number | null;
-  readonly seekable: boolean;
-  readonly tools: Tools;
-  readonly signal: AbortSignal;
-}
+import type { StreamQuestion } from "./stream-question.ts";
 
 /** Measures one video stream. Errors: `source.zero-duration` when it has no frame; those of the probes. */
-export async function inspectVideo(question: VideoQuestion): Promise<{ video: InspectedVideo; warnings: string[] }> {
+export async function inspectVideo(question: StreamQuestion): Promise<{ video: InspectedVideo; warnings: string[] }> {
   const { address, stream, tools, signal, containerStart } = question;
   const { width = 0, height = 0 } = stream;
   if (width === 0 || height === 0)
@@ -87,7 +73,7 @@ function warningsOf(video: InspectedVideo, judged: number, isSampled: boolean): 
 /** `isSampled`: only the ends were read, and there is no list of key frames. */
 type IndexedTimes = FrameTimes & { readonly keyframes: Float64Array; readonly isSampled?: boolean };
 
-async function frameTimes(question: VideoQuestion): Promise<IndexedTimes> {
+async function frameTimes(question: StreamQuestion): Promise<IndexedTimes> {
   const { address, stream, index, tools, signal } = question;
   const track = index?.tracks.find((one) => one.stream === stream.index && one.handler === "vide");
   if (track !== undefined && track.presentationTimes.length > 0) {
@@ -107,7 +93,7 @@ async function frameTimes(question: VideoQuestion): Promise<IndexedTimes> {
 }
 
 /** The start often has black or a still logo, so the middle and a place near the end are looked at too. */
-function windowsOf({ seekable, containerDuration }: VideoQuestion): readonly number[] {
+function windowsOf({ seekable, containerDuration }: StreamQuestion): readonly number[] {
   if (!seekable || containerDuration === null || containerDuration < 4) return [0];
   return [0, containerDuration * 0.5, containerDuration * 0.9];
 }

@@ -42,34 +42,18 @@ export async function inspectSource(address: SourceAddress, options: InspectOpti
   const { video: videoStream, audio: audioStreams } = chooseStreams(address, streams, valueOf(decodable));
   const containerStart = format.start_time ?? 0;
   const seekable = format.format_name.split(",").some((name) => seekableFormats.has(name));
-  const measured =
-    videoStream === null
-      ? null
-      : await timed(
-          "video",
-          inspectVideo({
-            address,
-            stream: videoStream,
-            index: valueOf(index),
-            containerStart,
-            seekable,
-            tools,
-            signal,
-            containerDuration: format.duration,
-          }),
-        );
+  const source = {
+    address,
+    index: valueOf(index),
+    containerStart,
+    containerDuration: format.duration,
+    seekable,
+    tools,
+    signal,
+  };
+  const measured = videoStream === null ? null : await timed("video", inspectVideo({ ...source, stream: videoStream }));
   const sounds = audioStreams.usable.map((stream) =>
-    inspectAudio({
-      address,
-      stream,
-      index: valueOf(index),
-      containerStart,
-      containerDuration: format.duration,
-      seekable,
-      soundOnly: videoStream === null,
-      tools,
-      signal,
-    }),
+    inspectAudio({ ...source, stream, soundOnly: videoStream === null }),
   );
   const audio = (await timed("audio", Promise.all(sounds))).filter((one) => one !== null);
   const ends = [measured?.video.end ?? 0, ...audio.map((one) => one.start + (one.duration ?? format.duration ?? 0))];
