@@ -8,6 +8,7 @@ import { Client } from "pg";
 import { findPostgres } from "../../packages/records/embedded-binaries.ts";
 import { type Cluster, prepareCluster, SUPERUSER } from "../../packages/records/embedded-cluster.ts";
 import { type RunAs, runAs } from "../../packages/records/embedded-user.ts";
+import { sendSignal } from "../servers/send-signal.ts";
 import type { Host } from "./network.ts";
 
 const PORT = 5432;
@@ -49,7 +50,7 @@ export class DatabaseHost implements AsyncDisposable {
     const server = this.#server;
     if (!server || server.exitCode !== null || server.signalCode !== null) return;
     const closed = once(server, "exit");
-    for (const pid of await this.host.pids()) killNow(pid);
+    for (const pid of await this.host.pids()) sendSignal(pid, "SIGKILL");
     await closed;
   }
 
@@ -92,13 +93,5 @@ export class DatabaseHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });
-  }
-}
-
-function killNow(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended by itself.
   }
 }

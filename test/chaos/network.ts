@@ -1,9 +1,13 @@
 import { execFile, type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { promisify } from "node:util";
+import { sendSignal } from "../servers/send-signal.ts";
 
 const run = promisify(execFile);
 
 const ip = async (...args: readonly string[]): Promise<string> => (await run("ip", args)).stdout;
+
+const pidsIn = async (space: string): Promise<number[]> =>
+  (await ip("netns", "pids", space)).split("\n").filter(Boolean).map(Number);
 
 /** Why this machine cannot have network hosts of its own, for a test's `skip`; undefined when it can. */
 export async function networkMissing(): Promise<string | undefined> {
@@ -88,19 +92,13 @@ export class Network implements AsyncDisposable {
           `${lossPercent}%`,
         )),
       restore: async () => void (await queueing("delete", "dev", inside, "root")),
-      pids: async () => (await ip("netns", "pids", space)).split("\n").filter(Boolean).map(Number),
+      pids: () => pidsIn(space),
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const space of this.#hosts) {
-      for (const pid of (await ip("netns", "pids", space)).split("\n").filter(Boolean)) {
-        try {
-          process.kill(Number(pid), "SIGKILL");
-        } catch {
-          // It has ended by itself.
-        }
-      }
+      for (const pid of await pidsIn(space)) sendSignal(pid, "SIGKILL");
       await ip("netns", "delete", space);
     }
     await ip("link", "delete", this.#bridge);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { sendSignal } from "./send-signal.ts";
 
 const run = promisify(execFile);
 const script = fileURLToPath(new URL("ceph-s3.sh", import.meta.url));
@@ -94,8 +95,8 @@ export async function startCeph({ host = "127.0.0.1", port }: { host?: string; p
     },
     async killHard() {
       const killed = Object.values(pids()) as number[];
-      for (const pid of killed) kill(pid, "SIGKILL");
-      while (killed.some((pid) => kill(pid, 0))) await sleep(20);
+      for (const pid of killed) sendSignal(pid, "SIGKILL");
+      while (killed.some((pid) => sendSignal(pid, 0))) await sleep(20);
     },
     async restart() {
       said = await start();
@@ -111,15 +112,6 @@ interface FailedRun extends Error {
 
 function isExit(error: unknown, code: number): error is FailedRun {
   return error instanceof Error && "code" in error && error.code === code && "stderr" in error;
-}
-
-/** Whether there was such a process. */
-function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, signal);
-  } catch {
-    return false;
-  }
 }
 
 async function freePort(host: string): Promise<number> {
