@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ChunkRef, planPrefix, type TitleId } from "@gakuen/contracts";
 import { openEngine, type Engine } from "@gakuen/engine";
 import { createHttpServer, type HttpServer, listen } from "@gakuen/platform";
 import { deleteTitle, getTitle, moveTitle } from "@gakuen/records";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { storeChecksums } from "../../test/e2e/store-checksums.ts";
 import {
   openTestParts,
   type PlannedFilm,
@@ -44,18 +44,7 @@ async function stored(without = ""): Promise<{ title: TitleId; plan: ChunkRef["p
   return { title, plan: film.planId };
 }
 
-/** SHA-256 of every object of a title, by its name within the plan. */
-async function objects(title: TitleId): Promise<Record<string, string>> {
-  const prefix = planPrefix(title, film.planId);
-  const sums: Record<string, string> = {};
-  for await (const { key } of parts.store.list(prefix)) {
-    const { body } = await parts.store.get(key);
-    sums[key.slice(prefix.length)] = createHash("sha256")
-      .update(Buffer.concat(await body.toArray()))
-      .digest("hex");
-  }
-  return sums;
-}
+const objects = (title: TitleId) => storeChecksums(parts.store, planPrefix(title, film.planId));
 const published = async (title: TitleId): Promise<boolean> =>
   (await getTitle(parts.records, title))?.published ?? false;
 
