@@ -89,9 +89,10 @@ export async function openSignals({ classes, options }: Backend, log: EngineLog)
     if (hello.from === from) heard.abort();
   });
   await events.waitUntilReady();
-  while (!heard.signal.aborted) {
+  // The first falls into the moment before it listens, as a rule.
+  for (let pause = 20; !heard.signal.aborted; pause = Math.min(2 * pause, POLL_MS)) {
     await producer.publishEvent({ eventName: "gakuen-hello", from });
-    await delay(POLL_MS, undefined, { signal: heard.signal }).catch(() => undefined);
+    await delay(pause, undefined, { signal: heard.signal }).catch(() => undefined);
   }
 
   return {
