@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { folderChecksums } from "../e2e/folder-checksums.ts";
 import { gakuen, temporaryFolder } from "../e2e/gakuen-process.ts";
+import { storeChecksums } from "../e2e/store-checksums.ts";
 import { numberedVideo } from "../fixtures/index.ts";
 import { cephMissing } from "../servers/ceph.ts";
 import { ClusterOfHosts, serviceNames } from "./cluster.ts";
@@ -221,14 +221,8 @@ describe.skipIf(missing !== undefined)(`many hosts${missing ? ` (skipped: ${miss
   /** Every object is there, once, with the bytes of the undisturbed run, and no other. */
   async function verify(id: string): Promise<void> {
     const plan = (await cluster.title(id))?.plan ?? "";
-    const prefix = `titles/${id}/${plan}/`;
-    const found: Record<string, string> = {};
-    for await (const { key } of cluster.store.list(`titles/${id}/`)) {
-      const hash = createHash("sha256");
-      for await (const bytes of (await cluster.store.get(key)).body) hash.update(bytes);
-      found[key.slice(prefix.length)] = hash.digest("hex");
-    }
-    expect(found).toEqual(expected);
+    const wanted = Object.fromEntries(Object.entries(expected).map(([name, sum]) => [`${plan}/${name}`, sum]));
+    expect(await storeChecksums(cluster.store, `titles/${id}/`)).toEqual(wanted);
   }
 });
 
