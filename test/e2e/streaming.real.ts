@@ -34,8 +34,9 @@ const manifestOf = (id: string, player: PlayerName): string =>
     .href;
 
 /**
- * The film with flashes and beeps, when all of it is published; the sample for dash.js 5.2, which does not always end a
- * film that it has buffered whole before it begins.
+ * The film with flashes and beeps, when all of it is published; the sample for dash.js 5.2: should a buffer be busy in
+ * the moment when the last segment is in, it never ends the stream (`signalEndOfStream` tries once), and that happens
+ * often to a film that is buffered whole at once.
  */
 async function finished(player?: PlayerName): Promise<string> {
   const wanted = (source: string): boolean => (source === sample.path) === (player === "dash.js");
