@@ -26,9 +26,11 @@ let encoded: EncodedFilm;
 let engine: Engine;
 let backend: Backend;
 let queues: Queues;
-let server: HttpServer;
+const servers: HttpServer[] = [];
 let waitingRoom: WaitingRoom;
 let url: string;
+/** Holds requests for longer than a test takes. */
+let patientUrl: string;
 let title: TitleId;
 
 beforeAll(async () => {
@@ -37,15 +39,16 @@ beforeAll(async () => {
   backend = await openBackend({ url: parts.databaseUrl, namespace: "gakuen_queue", worksOnly: false, log: parts.log });
   queues = openQueues(backend, parts.log);
   waitingRoom = new WaitingRoom({ ...parts, engine });
-  server = createHttpServer({ log: parts.log, service: "shoki", version: "0" });
-  watchRoutes(server, { ...parts, waitingRoom, holdMs: HOLD_MS });
-  url = await listen(server, { host: "127.0.0.1", port: 0 });
+  url = await serve(HOLD_MS);
+  patientUrl = await serve(600_000);
   encoded = await encodeFilm(parts, film);
 });
 afterAll(async () => {
   waitingRoom.close();
-  server.server.closeAllConnections();
-  await server.close();
+  for (const server of servers) {
+    server.server.closeAllConnections();
+    await server.close();
+  }
   await queues.close();
   await backend.close();
   await engine.close();
@@ -59,6 +62,13 @@ beforeEach(async () => {
   }));
   await engine.addGraph({ title, plan: film.planId }, await Promise.all(jobs));
 });
+
+function serve(holdMs: number): Promise<string> {
+  const server = createHttpServer({ log: parts.log, service: "shoki", version: "0" });
+  servers.push(server);
+  watchRoutes(server, { ...parts, waitingRoom, holdMs });
+  return listen(server, { host: "127.0.0.1", port: 0 });
+}
 
 const get = (name: string, signal?: AbortSignal): Promise<Response> =>
   fetch(`${url}/watch/${title}/${film.planId}/${name}`, signal ? { signal } : {});
@@ -107,6 +117,16 @@ describe("a segment that is not encoded yet", () => {
     expect(response.headers.get("cache-control")).toBe("no-store");
     expect(response.headers.get("access-control-allow-origin")).toBe("*");
     expect(await response.json()).toMatchObject({ code: "segment.not-ready", retry: true });
+  });
+
+  test.each([
+    ["paused", "segment.not-ready"],
+    ["cancelled", "segment.not-found"],
+  ] as const)("is refused at once when its title is %s", async (state, code) => {
+    const refused = fetch(`${patientUrl}/watch/${title}/${film.planId}/v144/5.m4s`);
+    await untilUrgent("v1");
+    await moveTitle(parts.records, title, { from: ["encoding"], to: state });
+    expect(await (await refused).json()).toMatchObject({ code, detail: expect.stringContaining(state) });
   });
 
   test("moves its chunk before all that nobody watches; who asked last comes first", async () => {

@@ -44,7 +44,8 @@ export class WaitingRoom {
   }
 
   /**
-   * The receipt of a segment as soon as there is one; `undefined` when the signal fires first.
+   * The receipt of a segment as soon as there is one; `undefined` when a signal fires first, or the title is not being
+   * encoded any more.
    *
    * @param gone fires when the client has left
    * @param timeout fires when the request was held long enough
@@ -65,6 +66,8 @@ export class WaitingRoom {
       await this.#hurry(ref, wanted.track);
       while (true) {
         const changed = new Promise<void>((resolve) => (wake = resolve));
+        // Asked in this order: when the title has ended, all of it is stored.
+        const encoding = (await getTitle(this.#parts.records, wanted.title))?.state === "encoding";
         const receipt = await findReceipt(
           this.#parts.records,
           wanted.title,
@@ -72,7 +75,7 @@ export class WaitingRoom {
           wanted.track,
           wanted.number,
         );
-        if (receipt || over.aborted) return receipt;
+        if (receipt || over.aborted || !encoding) return receipt;
         await changed;
       }
     } finally {
@@ -91,10 +94,11 @@ export class WaitingRoom {
   #wake(event: RecordEvent): void {
     if (event.kind === "segment") {
       for (const wake of this.#waiting.get(segmentName({ ...event, planId: event.plan })) ?? []) wake();
-    } else if (event.kind === "resync") {
-      // Events were missed: everybody looks for themselves.
-      for (const listeners of this.#waiting.values()) for (const wake of listeners) wake();
+      return;
     }
+    // Where events were missed everybody looks for themselves.
+    const concerned = event.kind === "resync" ? "" : `${event.title}/`;
+    for (const [name, listeners] of this.#waiting) if (name.startsWith(concerned)) for (const wake of listeners) wake();
   }
 
   #enter(ref: ChunkRef): string {

@@ -87,24 +87,21 @@ export async function findSegment(
 
   const stored = await findReceipt(parts.records, title, planId, track.id, number);
   if (stored) return asObject(stored, track);
-  const row = await existing(parts.records, title);
-  if (row.state === "paused")
-    throw new PipelineError("segment.not-ready", `${title} is paused: ${wanted.track}/${wanted.file} is made later`);
-  if (row.state !== "encoding")
-    throw new PipelineError(
-      "segment.not-found",
-      `${title} is ${row.state}: ${wanted.track}/${wanted.file} was not made`,
-    );
   const receipt = await parts.waitingRoom.wait(
     { title, planId, plan, track: track.id, number },
     gone,
     AbortSignal.timeout(parts.holdMs ?? HOLD_MS),
   );
   if (receipt) return asObject(receipt, track);
-  throw new PipelineError(
-    "segment.not-ready",
-    `${wanted.track}/${wanted.file} is still being encoded; try again in a moment`,
-  );
+  const { state } = await existing(parts.records, title);
+  throw notMade(state, title, `${wanted.track}/${wanted.file}`);
+}
+
+function notMade(state: TitleRow["state"], title: TitleId, segment: string): PipelineError {
+  if (state === "encoding")
+    return new PipelineError("segment.not-ready", `${segment} is still being encoded; try again in a moment`);
+  if (state === "paused") return new PipelineError("segment.not-ready", `${title} is paused: ${segment} is made later`);
+  return new PipelineError("segment.not-found", `${title} is ${state}: ${segment} was not made`);
 }
 
 const segmentNumber = (file: string): number | undefined => {
