@@ -5,7 +5,7 @@ Needs Python 3.11, psycopg 3 (Debian: python3-psycopg), ffmpeg 5.1 with libx264.
 docs/contracts. Environment: GAKUEN_QUEUE_URL (postgres://…), GAKUEN_KAIKEISHI_URL (http://…), GAKUEN_SLOTS, GAKUEN_FFMPEG.
 """
 
-import http.client, json, os, select, signal, socket, subprocess, sys, threading, time, uuid  # noqa: E401
+import http.client, json, os, select, signal, socket, subprocess, sys, threading, time, urllib.request, uuid  # noqa: E401
 from urllib.parse import urlsplit
 
 import psycopg
@@ -20,6 +20,7 @@ GRACE_SECONDS = float(os.environ.get("GAKUEN_GRACE_SECONDS") or 20)
 FFMPEG = ["nice", "-n", "10", "setpriv", "--pdeathsig", "KILL", "--", os.environ.get("GAKUEN_FFMPEG") or "ffmpeg"]
 NAME = f"{socket.gethostname()}:{os.getpid()}"
 OUTAGES = {"service.unreachable", "store.unavailable", "store.full", "database.unavailable"}
+BAD_OUTPUT = {"encode.failed", "encode.stuck", "encode.incomplete", "ingest.mismatch"}
 stopping = threading.Event()
 
 
@@ -169,8 +170,22 @@ class Task:
         for thread in threads:
             thread.join()
         self.ffmpeg.stderr.close()
+        if self.failure and self.failure.code in BAD_OUTPUT and not self.why:
+            self.demand_source()
         if self.failure or self.why:
             raise self.failure or Failed("encode.cancelled", self.why)
+
+    def demand_source(self):
+        """Where Kaichou gives the source and is away, that is why ffmpeg failed (E-10)."""
+        url = self.data["source"].get("url", "")
+        if urlsplit(url).path != f"/sources/{self.data['ref']['title']}":
+            return
+        try:
+            asked = urllib.request.Request(url, headers={"Range": "bytes=0-0"})
+            urllib.request.urlopen(asked, timeout=10).close()
+        except OSError as error:  # an answer with an error status is one too
+            if getattr(error, "code", 502) >= 502:
+                self.failure = Failed("service.unreachable", f"the source cannot be read: {error}")
 
     def follow(self, pipe):
         with os.fdopen(pipe) as lines:

@@ -9,6 +9,9 @@ export const SourceAddress = z.discriminatedUnion("kind", [
 ]);
 export type SourceAddress = z.infer<typeof SourceAddress>;
 
+/** Where Kaichou gives a title's source to encoders. */
+export const sourcePath = (title: TitleId): string => `/sources/${title}`;
+
 /** Inspect a source and plan it. Done by Kaichou. */
 export const PrepareJob = z.object({ title: TitleId });
 export type PrepareJob = z.infer<typeof PrepareJob>;

@@ -1,4 +1,4 @@
-import type { SourceAddress, TitleId } from "@gakuen/contracts";
+import { type SourceAddress, sourcePath, type TitleId } from "@gakuen/contracts";
 import type { Tokens } from "@gakuen/platform";
 import { isObjectUrl, type ObjectAddress, parseObjectAddress } from "./object-address.ts";
 import { bucketOpener } from "./open-objects.ts";
@@ -52,7 +52,7 @@ export function sourceNearby(tokens: Tokens, baseUrl: () => string): EncoderAddr
 
 /** A title's source as the Kaichou at `baseUrl` gives it. */
 export async function sourceUrl(tokens: Tokens, baseUrl: string, title: TitleId): Promise<string> {
-  const url = new URL(`/sources/${title}`, baseUrl);
+  const url = new URL(sourcePath(title), baseUrl);
   url.searchParams.set("token", await tokens.sign("source", { title }, SOURCE_TOKEN_SECONDS));
   return url.href;
 }

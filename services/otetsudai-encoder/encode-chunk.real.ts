@@ -1,11 +1,15 @@
+import { once } from "node:events";
 import { mkdtemp, open, readdir, rm, truncate } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import {
   type ChunkRef,
   type EncodeProgress,
   INIT_NUMBER,
   PipelineError,
+  sourcePath,
   type TrackId,
   VIEWER_PRIORITIES,
 } from "@gakuen/contracts";
@@ -183,6 +187,27 @@ describe("an encoder", () => {
     const job = await chunkJob(parts, copy, await titleInEncoding(parts, copy), "a1-0");
     await expect(encodeChunk(job, alone(), calmly())).rejects.toMatchObject({ code: "encode.incomplete" });
     expect(await parts.kaikeishi.claim(job.ref, job.grant, never())).toMatchObject({ state: "open" });
+  });
+
+  test.concurrent.each([
+    ["Kaichou's, which is away", sourcePath, undefined, "service.unreachable"],
+    ["Kaichou's, behind a balancer that finds none", sourcePath, 502, "service.unreachable"],
+    ["Kaichou's, which refuses it", sourcePath, 422, "encode.failed"],
+    ["of the web, and its server is away", () => "/film.mp4", undefined, "encode.failed"],
+  ] as const)("whose source is %s", async (_, path, status, code) => {
+    const title = await titleInEncoding(parts, film);
+    const server = createServer((_request, response) => response.writeHead(status ?? 500).end());
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const address = server.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    if (status === undefined) await promisify(server.close.bind(server))();
+    try {
+      const source = { kind: "http" as const, url: `http://127.0.0.1:${port}${path(title)}?token=t` };
+      const job = await chunkJob(parts, { ...film, source }, title, "v1");
+      await expect(encodeChunk(job, alone(), calmly())).rejects.toMatchObject({ code });
+    } finally {
+      server.close();
+    }
   });
 
   test("that loses its chunk to another ends ffmpeg", async () => {

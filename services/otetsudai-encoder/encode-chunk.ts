@@ -1,11 +1,19 @@
 import { hostname } from "node:os";
 import type { Readable } from "node:stream";
-import { type EncodeJob, type EncodeProgress, type Ingest, PipelineError, type TrackId } from "@gakuen/contracts";
+import {
+  type EncodeJob,
+  type EncodeProgress,
+  type ErrorCode,
+  type Ingest,
+  PipelineError,
+  type TrackId,
+} from "@gakuen/contracts";
 import { audioArgs, type RunningProcess, startProcess, type Tools, videoArgs } from "@gakuen/ffmpeg";
 import type { Log } from "@gakuen/platform";
 import type { Front } from "./front.ts";
 import { encodedSeconds } from "./ffmpeg-progress.ts";
 import { expressShare, type Share, sharesOf } from "./shares.ts";
+import { sourceOutage } from "./source-outage.ts";
 import { trackBody } from "./track-body.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -65,9 +73,24 @@ export async function encodeChunk(job: EncodeJob, parts: EncodeParts, context: E
       ),
     );
   } catch (error) {
-    throw context.signal.aborted ? cancelled(context.signal) : (stop.signal.reason ?? error);
+    if (context.signal.aborted) throw cancelled(context.signal);
+    throw await explained(stop.signal.reason ?? error, job, context.signal);
   }
   log.info({ seconds: Math.round((performance.now() - startedAt) / 100) / 10 }, "chunk encoded and stored");
+}
+
+/** What ffmpeg does when it cannot read: fail, wait, or end too early, sometimes as if all were well. */
+const badOutput: ReadonlySet<ErrorCode> = new Set([
+  "encode.failed",
+  "encode.stuck",
+  "encode.incomplete",
+  "ingest.mismatch",
+]);
+
+/** The source's outage where there is one; else the error itself. */
+async function explained(error: unknown, job: EncodeJob, signal: AbortSignal): Promise<unknown> {
+  const suspect = error instanceof PipelineError && badOutput.has(error.code);
+  return (suspect && (await sourceOutage(job, signal))) || error;
 }
 
 /** Tracks, by their index in the job, that viewers wait for when it begins, and those that they come to wait for. */
@@ -144,8 +167,7 @@ async function encodeShare(
   } finally {
     watchdog.stop();
     ffmpeg.kill();
-    await ffmpeg.done;
-    leave?.();
+    await ffmpeg.done.finally(leave);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   degraded,
   type Fault,
   frozen,
+  kaichousAway,
   killed,
   moody,
   storeKilled,
@@ -54,6 +55,7 @@ export function longFaults(random: () => number): readonly Fault[] {
     wrongClock("kaichou-1", 7),
     wrongClock("shoki-1", -7),
     databaseAway(60),
+    kaichousAway(60),
   ];
   return shuffled([...kills, ...others], random);
 }

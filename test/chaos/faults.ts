@@ -45,6 +45,17 @@ export const databaseAway = (seconds: number): Fault => ({
   },
 });
 
+/** Nobody gives encoders the source. */
+export const kaichousAway = (seconds: number): Fault => ({
+  name: `every Kaichou away for ${seconds} s`,
+  strike: async ({ services }) => {
+    const kaichous = [services["kaichou-1"], services["kaichou-2"]];
+    await Promise.all(kaichous.map((kaichou) => kaichou.kill()));
+    await delay(seconds * 1000);
+    for (const kaichou of kaichous) kaichou.start();
+  },
+});
+
 export const storeKilled: Fault = {
   name: "kill -9 the store",
   strike: async ({ ceph }) => {
