@@ -5,6 +5,7 @@ import { dashboardRoutes } from "@gakuen/fukukaichou-dashboard/dashboard";
 import {
   createKaichou,
   type Kaichou,
+  sourceFromKaichou,
   sourceInPlace,
   sourceNearby,
   sourceRoutes,
@@ -48,18 +49,22 @@ export async function startOneProcess({ config, log, frontDoor, expected }: OneP
 
   const kaikeishi = createKaikeishi({ ...foundation, log: named("kaikeishi") });
   const shoki = createShoki({ ...foundation, log: named("shoki") });
+  // Known once the front door is open, and asked for after that.
   let ownUrl = "";
+  const frontUrl = (): string => config.publicUrl ?? ownUrl;
+  // Where queue or database are everybody's, encoders of other machines take chunks too.
+  const shared = config.databaseUrl !== undefined || config.queueUrl !== undefined;
+  const sourceBehindDoor = shared ? sourceFromKaichou : sourceNearby;
   const kaichou = createKaichou({
     ...foundation,
     inspect,
-    // The address is known once the front door is open, and is asked for after that.
-    encoderAddress: frontDoor ? sourceNearby(foundation.tokens, () => ownUrl) : sourceInPlace,
+    encoderAddress: frontDoor ? sourceBehindDoor(foundation.tokens, frontUrl) : sourceInPlace,
     watch: config.watch,
     log: named("kaichou"),
   });
 
   if (frontDoor) ownUrl = await openFrontDoor(stack, config, named("front"), { foundation, kaikeishi, shoki, kaichou });
-  const url = frontDoor ? (config.publicUrl ?? ownUrl) : undefined;
+  const url = frontDoor ? frontUrl() : undefined;
 
   const publishing = shoki.start();
   stack.defer(() => publishing.stop());

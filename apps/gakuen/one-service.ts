@@ -48,7 +48,7 @@ const starters: Record<ServiceName, (running: Running) => Promise<void>> = {
   async kaichou(running) {
     const tools = await configuredTools(running.config);
     const foundation = await shared(running);
-    const encoderAddress = sourceFromKaichou(foundation.tokens, running.config.kaichouUrl);
+    const encoderAddress = sourceFromKaichou(foundation.tokens, () => running.config.kaichouUrl);
     const kaichou = createKaichou({
       ...foundation,
       inspect: (source, signal) => inspectSource(source, { tools, signal }),

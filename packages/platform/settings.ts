@@ -152,7 +152,8 @@ export const settings = {
     env: "GAKUEN_PUBLIC_URL",
     flag: "--public-url",
     value: "url",
-    description: "where viewers reach the front door, when that is not the address it listens on",
+    description:
+      "where viewers, and encoders of other machines, reach the front door, when that is not the address it listens on",
     default: "links are relative to the request",
   },
 } as const satisfies Record<string, Setting>;

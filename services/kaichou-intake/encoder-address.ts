@@ -39,9 +39,9 @@ export async function readableAddress(text: string): Promise<SourceAddress> {
  * Encoders on other machines have no right to any store and see no folder of ours: they read files and objects from us,
  * by a signed address that is good for 30 days and leads on to wherever the source lies at that moment.
  */
-export function sourceFromKaichou(tokens: Tokens, baseUrl: string): EncoderAddress {
+export function sourceFromKaichou(tokens: Tokens, baseUrl: () => string): EncoderAddress {
   return async (title, source, object) =>
-    source.kind === "http" && !object ? source : { kind: "http", url: await sourceUrl(tokens, baseUrl, title) };
+    source.kind === "http" && !object ? source : { kind: "http", url: await sourceUrl(tokens, baseUrl(), title) };
 }
 
 /** Encoders in the same process as a Kaichou that listens: files in place, objects from it. */

@@ -38,7 +38,7 @@ async function take(id: string, file: string): Promise<void> {
 
 /** The address that an encoder gets for a title's source. */
 async function address(title = "film", tokens = parts.tokens): Promise<string> {
-  const given = await sourceFromKaichou(tokens, url)(title as TitleId, { kind: "file", path });
+  const given = await sourceFromKaichou(tokens, () => url)(title as TitleId, { kind: "file", path });
   return given.kind === "http" ? given.url : "";
 }
 const get = async (headers: Record<string, string> = {}, method = "GET"): Promise<Response> =>
@@ -108,6 +108,6 @@ describe("a local source, for encoders on other machines", () => {
 
   test("on the web stays where it is", async () => {
     const web = { kind: "http" as const, url: "https://example.org/film.mp4" };
-    expect(await sourceFromKaichou(parts.tokens, url)("film" as TitleId, web)).toEqual(web);
+    expect(await sourceFromKaichou(parts.tokens, () => url)("film" as TitleId, web)).toEqual(web);
   });
 });

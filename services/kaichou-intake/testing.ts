@@ -48,7 +48,7 @@ export async function openTestKaichou(
     watch,
     ownUrl: own.url,
     inspect: (source, signal) => inspectSource(source, { tools, signal }),
-    encoderAddress: sourceFromKaichou(parts.tokens, own.url),
+    encoderAddress: sourceFromKaichou(parts.tokens, () => own.url),
   });
   own.lost = kaichou.sourceLost;
   const opened = stack.move();

@@ -154,7 +154,8 @@ const until = (id: string, wanted: (title: TitleView) => boolean): Promise<Title
 const stored = (title: TitleView): Promise<Record<string, string>> =>
   folderChecksums(join(folder.path, "store", "titles", title.id, title.plan ?? ""));
 
-const chunksOf = (name: Name): number => service(name).output.split('"chunk encoded and stored"').length - 1;
+const chunksIn = (output: string): number => output.split('"chunk encoded and stored"').length - 1;
+const chunksOf = (name: Name): number => chunksIn(service(name).output);
 
 const encodersAtWork = async (name: Name) =>
   (await descendants(service(name).pid)).filter(({ command }) => command.some((word) => word.endsWith("ffmpeg")));
@@ -262,4 +263,27 @@ test("an encoder that is told to stop hands its chunk back, and another finishes
 test("each service ends by SIGTERM with exit code 0", async () => {
   for (const name of names)
     if (name !== "otetsudai-1") expect([name, await service(name).kill("SIGTERM")]).toEqual([name, 0]);
+});
+
+test("`gakuen up` with a database of its own server shares its work with an encoder that joins it", {
+  timeout: 120_000,
+}, async () => {
+  const { GAKUEN_DATABASE_URL, GAKUEN_STORE_URL, GAKUEN_LOG_LEVEL } = environments.shoki;
+  const env = { GAKUEN_DATABASE_URL, GAKUEN_STORE_URL, GAKUEN_LOG_LEVEL, GAKUEN_SLOTS: "1" };
+  await using up = await GakuenProcess.up(join(folder.path, "up"), [], env);
+  await using encoder = await GakuenProcess.service("otetsudai", {
+    env: { ...environments["otetsudai-1"], GAKUEN_KAIKEISHI_URL: up.url },
+  });
+  const response = await fetch(new URL("/api/titles", up.url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ source, settings }),
+  });
+  const { id } = AddedTitle.parse(await response.json());
+  const title = await up.until(id, ({ state }) => state === "ready");
+  expect(await stored(title)).toEqual(expected);
+  const chunks = chunksIn(encoder.output);
+  expect(chunks).toBeGreaterThan(0);
+  expect(chunksIn(up.output)).toBeGreaterThan(0);
+  expect(up.output.split(`"GET /sources/${id}"`).length - 1).toBeGreaterThanOrEqual(chunks);
 });
