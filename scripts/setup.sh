@@ -38,6 +38,7 @@ if [ "${1:-}" = "--test" ]; then
   if [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ]; then
     # Hosts of their own, wrong clocks, and a real S3 server.
     need tc iproute2
+    need iptables iptables
     need faketime faketime
     need debootstrap debootstrap
   fi

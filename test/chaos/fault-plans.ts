@@ -46,7 +46,7 @@ export function longFaults(random: () => number): readonly Fault[] {
     frozen("otetsudai-2"),
     frozen("kaikeishi-1"),
     frozen("kaichou-2"),
-    degraded(100, 2, 15),
+    degraded({ megabitsPerSecond: 5, queueMs: 100, lossPercent: 2 }, 15),
     moody("errors", 15),
     moody("slow", 15),
     moody("full", 15),

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ClusterOfHosts, ServiceName } from "./cluster.ts";
 import type { Mood } from "./moody-store.ts";
+import type { BadLink } from "./network.ts";
 
 /** Something that happens to clusters. */
 export interface Fault {
@@ -95,12 +96,12 @@ export const cut = (name: ServiceName, peer: Peer, seconds = 6): Fault => ({
   ...encoderOf(name),
 });
 
-/** Every packet late, and some lost, between all hosts. */
-export const degraded = (delayMs: number, lossPercent: number, seconds: number): Fault => ({
-  name: `${delayMs} ms and ${lossPercent} % loss everywhere for ${seconds} s`,
+/** Narrow and crowded links between all hosts, which lose packets. */
+export const degraded = (link: BadLink, seconds: number): Fault => ({
+  name: `${link.queueMs} ms and ${link.lossPercent} % loss at ${link.megabitsPerSecond} Mbit/s everywhere for ${seconds} s`,
   strike: async ({ services }) => {
     const hosts = Object.values(services).map(({ host }) => host);
-    await Promise.all(hosts.map((host) => host.degrade(delayMs, lossPercent)));
+    await Promise.all(hosts.map((host) => host.degrade(link)));
     await delay(seconds * 1000);
     await Promise.all(hosts.map((host) => host.restore()));
   },

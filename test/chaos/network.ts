@@ -22,6 +22,13 @@ export async function networkMissing(): Promise<string | undefined> {
   }
 }
 
+/** A congested link: what does not fit into its queue is lost too. */
+export interface BadLink {
+  readonly megabitsPerSecond: number;
+  readonly queueMs: number;
+  readonly lossPercent: number;
+}
+
 /** A host of a {@link Network}: a network namespace with an address of its own. */
 export interface Host {
   readonly name: string;
@@ -31,8 +38,8 @@ export interface Host {
   /** Cuts off what is sent to another host, or brings it back; what is under way is lost as with a pulled cable. */
   cut(other: { readonly address: string }): Promise<void>;
   heal(other: { readonly address: string }): Promise<void>;
-  /** Slows down and loses what the host sends. */
-  degrade(delayMs: number, lossPercent: number): Promise<void>;
+  /** Narrows the host's way out, so that what it sends waits in a queue of up to `queueMs`, and loses some of it. */
+  degrade(link: BadLink): Promise<void>;
   restore(): Promise<void>;
   /** Everything that runs on the host. */
   pids(): Promise<number[]>;
@@ -72,26 +79,25 @@ export class Network implements AsyncDisposable {
     await ip("-n", space, "address", "add", `${address}/24`, "dev", inside);
     await ip("-n", space, "link", "set", inside, "up");
     await ip("-n", space, "link", "set", "lo", "up");
-    const queueing = (...args: readonly string[]) => run("tc", ["-n", space, "qdisc", ...args]);
+    const onLink = (verb: string, ...args: readonly string[]) =>
+      run("tc", ["-n", space, "qdisc", verb, "dev", inside, "root", ...args]);
+    const filter = (...args: readonly string[]) => run("ip", ["netns", "exec", space, "iptables", ...args]);
     return {
       name,
       address,
       start: (command, args, options) => spawn("ip", ["netns", "exec", space, command, ...args], options),
       cut: async (other) => void (await ip("-n", space, "route", "add", "blackhole", `${other.address}/32`)),
       heal: async (other) => void (await ip("-n", space, "route", "delete", "blackhole", `${other.address}/32`)),
-      degrade: async (delayMs, lossPercent) =>
-        void (await queueing(
-          "add",
-          "dev",
-          inside,
-          "root",
-          "netem",
-          "delay",
-          `${delayMs}ms`,
-          "loss",
-          `${lossPercent}%`,
-        )),
-      restore: async () => void (await queueing("delete", "dev", inside, "root")),
+      // Not netem, which many kernels are made without.
+      degrade: async ({ megabitsPerSecond, queueMs, lossPercent }) => {
+        await onLink("add", "tbf", "rate", `${megabitsPerSecond}mbit`, "burst", "16kb", "latency", `${queueMs}ms`);
+        const some = ["-m", "statistic", "--mode", "random", "--probability", `${lossPercent / 100}`];
+        await filter("-A", "OUTPUT", "-o", inside, ...some, "-j", "DROP");
+      },
+      restore: async () => {
+        await onLink("delete");
+        await filter("-F", "OUTPUT");
+      },
       pids: () => pidsIn(space),
     };
   }
