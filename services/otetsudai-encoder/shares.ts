@@ -40,7 +40,8 @@ export function sharesOf(job: EncodeJob, hurry: boolean, wanted: ReadonlySet<num
   return [
     ...first.map((track) => ({
       tracks: [track],
-      niceness: NICENESS.wanted,
+      // A segment of sound is soon made: it leaves the processor to the picture.
+      niceness: job.kind === "audio" ? NICENESS.hurried : NICENESS.wanted,
       decoderThreads: HURRIED_DECODER_THREADS,
       watched: hurry,
     })),

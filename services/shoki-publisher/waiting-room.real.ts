@@ -160,6 +160,24 @@ describe("a segment that is not encoded yet", () => {
   });
 });
 
+describe("sound that is there before the picture", () => {
+  test("is given but for its second segment, which waits for the first picture", async () => {
+    await storeChunk(parts, film, encoded, title, "a1-0");
+    expect((await get("a1/1.m4s")).status).toBe(200);
+    expect((await get("a1/3.m4s")).status).toBe(200);
+    const second = get("a1/2.m4s").then(({ status }) => ({ status, after: "it" }));
+    await untilUrgent("v0-low");
+    expect(await Promise.race([second, delay(200, { after: "a while" })])).toEqual({ after: "a while" });
+    await storeChunk(parts, film, encoded, title, "v0-low");
+    expect(await second).toMatchObject({ status: 200 });
+  });
+
+  test("is given anyway when the picture is not made in time", async () => {
+    await storeChunk(parts, film, encoded, title, "a1-0");
+    expect((await get("a1/2.m4s")).status).toBe(200);
+  });
+});
+
 describe("a title that is not planned yet", () => {
   test("is waited for by its manifest's name", async () => {
     const id = `unplanned-${process.pid}` as TitleId;

@@ -9,6 +9,7 @@ import {
   segmentCount,
   type TitleId,
   type Track,
+  type TrackId,
 } from "@gakuen/contracts";
 import { findReceipt, getPlan, getTitle, type Receipt, type Records, type TitleRow } from "@gakuen/records";
 import type { ObjectStore } from "@gakuen/storage";
@@ -85,16 +86,26 @@ export async function findSegment(
   if (!track || number === undefined || number > segmentCount(track))
     throw new PipelineError("segment.not-found", `${title} has no ${wanted.track}/${wanted.file}`);
 
-  const stored = await findReceipt(parts.records, title, planId, track.id, number);
-  if (stored) return asObject(stored, track);
-  const receipt = await parts.waitingRoom.wait(
-    { title, planId, plan, track: track.id, number },
-    gone,
-    AbortSignal.timeout(parts.holdMs ?? HOLD_MS),
-  );
+  const held = AbortSignal.timeout(parts.holdMs ?? HOLD_MS);
+  const received = async (id: TrackId, nth: number): Promise<Receipt | undefined> =>
+    (await findReceipt(parts.records, title, planId, id, nth)) ??
+    (await parts.waitingRoom.wait({ title, planId, plan, track: id, number: nth }, gone, held));
+
+  const before = pictureBefore(plan, track, number);
+  if (before) await received(before.id, 1);
+  const receipt = await received(track.id, number);
   if (receipt) return asObject(receipt, track);
   const { state } = await existing(parts.records, title);
   throw notMade(state, title, `${wanted.track}/${wanted.file}`);
+}
+
+/**
+ * The picture that is waited for before the second segment of sound is given. Sound is encoded long before: shaka-player
+ * sees how fast two segments of it come (`abr.advanced.minTotalBytes`), leaves the lowest rung before it has one picture
+ * of it, and waits for a rung that is made last.
+ */
+function pictureBefore(plan: Plan, track: Track, number: number): Track | undefined {
+  return track.kind === "audio" && number === 2 ? plan.tracks.findLast(({ kind }) => kind === "video") : undefined;
 }
 
 function notMade(state: TitleRow["state"], title: TitleId, segment: string): PipelineError {
