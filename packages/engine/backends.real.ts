@@ -62,6 +62,13 @@ describe("a queue in PostgreSQL", () => {
     await engine.cancelTitle(title);
   });
 
+  test("finds the few jobs that may have stalled without reading all that are queued", async () => {
+    await watcher.query("set enable_seqscan = off");
+    const looked = "update gakuen_queue.job set stalled_marked = false where queue = 'q' and stalled_marked";
+    const { rows } = await watcher.query<Record<string, string>>(`explain ${looked}`);
+    expect(JSON.stringify(rows)).toContain("gakuen_job_stalled_idx");
+  });
+
   test("tells a role that may not make its tables what to do", async () => {
     await watcher.query("create role stranger login password 'stranger'");
     const url = new URL(database.url);

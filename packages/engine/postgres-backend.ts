@@ -118,8 +118,8 @@ class ListeningPool extends PostgresConnection {
   async prepare(schema: string): Promise<void> {
     const client = await this.pool.connect();
     try {
-      if ((await versionOf(client, schema)) >= LATEST_SCHEMA_VERSION) return;
-      await runMigrations(client, schema);
+      if ((await versionOf(client, schema)) < LATEST_SCHEMA_VERSION) await runMigrations(client, schema);
+      if (this.#listens) await addStalledIndex(client, schema);
     } catch (error) {
       if (!isForbidden(error)) throw error;
       throw new PipelineError(
@@ -131,6 +131,23 @@ class ListeningPool extends PostgresConnection {
       client.release();
     }
   }
+}
+
+/**
+ * Every two seconds BullMQ looks for jobs that it has marked as perhaps stalled, and has no index for that: with 95,000
+ * queued jobs it read them all in 150 ms, with this one it takes 3.
+ */
+async function addStalledIndex(client: PgQueryable, schema: string): Promise<void> {
+  const index = "gakuen_job_stalled_idx";
+  const { rows } = await client.query<{ there: boolean }>("select to_regclass($1) is not null as there", [
+    `"${schema}".${index}`,
+  ]);
+  if (rows[0]?.there) return;
+  // One transaction: of several services that start together one makes it.
+  await client.query(
+    `select pg_advisory_xact_lock(hashtext('${index}'));
+     create index if not exists ${index} on "${schema}".job (queue) where stalled_marked`,
+  );
 }
 
 async function versionOf(client: PgQueryable, schema: string): Promise<number> {
