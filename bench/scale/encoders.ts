@@ -15,8 +15,11 @@ export interface EncodersTask {
   readonly slots: number;
   /** Of the recorded times of the encodes. */
   readonly scale: number;
-  /** A whole Otetsudai with this ffmpeg and this Kaikeishi; without it an encode is a wait and nothing else. */
-  readonly whole?: { readonly ffmpeg: string; readonly kaikeishi: string };
+  /**
+   * A whole Otetsudai with this ffmpeg, which takes so long for a segment, and this Kaikeishi; without it an encode is a
+   * wait and nothing else.
+   */
+  readonly whole?: { readonly ffmpeg: string; readonly segmentMs: number; readonly kaikeishi: string };
 }
 
 export interface EncodersMark {
@@ -49,7 +52,7 @@ function startEncoder(engine: Engine, { slots, scale, whole }: EncodersTask): vo
   const counted =
     (handler: Handler<EncodeJob>): Handler<EncodeJob> =>
     async (job, context) => {
-      const ms = encodeMs(job, scale);
+      const ms = whole ? whole.segmentMs * job.chunk.segments : encodeMs(job, scale);
       running.set(context, { begunAt: performance.now(), ms });
       await handler(job, context).finally(() => running.delete(context));
       encodedMs += ms;

@@ -13,6 +13,8 @@ export interface FakeFfmpeg extends AsyncDisposable {
   readonly path: string;
   /** Of all tracks of the longest chunk. */
   readonly bytes: number;
+  /** How long it takes for each segment of a chunk. */
+  readonly segmentMs: number;
 }
 
 /** Makes what the stand-in for ffmpeg emits: one segment of every rung, encoded for real, repeated as often as a chunk has segments. */
@@ -48,22 +50,22 @@ export async function makeFakeFfmpeg(
     const parts = splitCmaf(Readable.from([outputs[index]]), { maxPartBytes: 2 ** 26 });
     const [init, fragment] = await Array.fromAsync(parts, (part) => Buffer.from(part.bytes));
     if (!init || !fragment) throw new Error(`ffmpeg made nothing of ${track.id}: ${child.stderrTail()}`);
-    const all = [init];
+    const pieces = [init];
     for (const span of segmentSpans(track)) {
       const copy = Buffer.from(fragment);
       retimeFragment(copy, { sequenceNumber: span.number, decodeTime: span.start });
-      all.push(copy);
-      await writeFile(join(folder, `${track.encoder.maxrate}-${span.number}.mp4`), Buffer.concat(all));
+      pieces.push(copy);
     }
-    bytes += Buffer.concat(all).byteLength;
+    for (const [number, piece] of pieces.entries()) {
+      await writeFile(join(folder, `${track.encoder.maxrate}-${number}.mp4`), piece);
+      bytes += piece.byteLength;
+    }
   }
-  for (let segments = 1; segments <= longest.chunk.segments; segments++) {
-    const seconds = ((encodeMs(longest, scale) / 1000) * segments) / longest.chunk.segments;
-    await writeFile(join(folder, `seconds-${segments}`), seconds.toFixed(3));
-  }
+  const segmentMs = Math.round(encodeMs(longest, scale) / longest.chunk.segments);
+  await writeFile(join(folder, "seconds"), `${segmentMs / 1000}`);
   const path = join(folder, "ffmpeg");
   await copyFile(join(import.meta.dirname, "fake-ffmpeg.sh"), path);
   await chmod(path, 0o755);
   const made = stack.move();
-  return { path, bytes, [Symbol.asyncDispose]: () => made.disposeAsync() };
+  return { path, bytes, segmentMs, [Symbol.asyncDispose]: () => made.disposeAsync() };
 }
