@@ -1,31 +1,34 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PlanSettings, type VideoTrack } from "@gakuen/contracts";
-import { findTools, inspectSource } from "@gakuen/ffmpeg";
+import { findTools, inspectSource, runProcess } from "@gakuen/ffmpeg";
 import { planTitle } from "@gakuen/pipeline";
 import { sample } from "../apps/gakuen/sample.ts";
 import { type Cost, measureCommand, median } from "./measure-command.ts";
 
 /**
  * What does the pipeline cost over the bare encoder? `gakuen encode` against one hand-written ffmpeg command that makes
- * the same ladder with the dash muxer, one after the other, several times, on the sample film.
+ * the same ladder with the dash muxer, one after the other, several times, on the sample film (`--copies N`: so many times
+ * in a row, to see what start and end weigh).
  */
-export async function run(runs: number): Promise<void> {
+export async function run({ runs, copies }: { runs: number; copies: number }): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const film = copies > 1 ? await repeated(copies, stack) : sample.path;
   const tools = await findTools({ ffmpeg: "ffmpeg", ffprobe: "ffprobe" });
-  const inspection = await inspectSource(
-    { kind: "file", path: sample.path },
-    { tools, signal: new AbortController().signal },
-  );
+  const inspection = await inspectSource({ kind: "file", path: film }, { tools, signal: new AbortController().signal });
   const { plan } = planTitle(inspection, PlanSettings.parse({}));
   const tracks = plan.tracks.filter((track) => track.kind === "video");
   const costs: { ours: Cost; plain: Cost; playable: Playable }[] = [];
   for (let index = 0; index < runs; index++) {
     const folder = await mkdtemp(join(tmpdir(), "gakuen-bench-"));
     try {
-      const plain = await measureCommand("ffmpeg", plainArgs(tracks, plan.picture?.framesPerSegment ?? 96, folder));
-      const { cost: ours, playable } = await measureGakuen(join(folder, "ours"), tracks.at(-1)?.id ?? "");
+      const plain = await measureCommand(
+        "ffmpeg",
+        plainArgs(film, tracks, plan.picture?.framesPerSegment ?? 96, folder),
+      );
+      const { cost: ours, playable } = await measureGakuen(film, join(folder, "ours"), tracks.at(-1)?.id ?? "");
       costs.push({ ours, plain, playable });
       console.log(
         `run ${index + 1}: CPU ${ours.cpu.toFixed(1)} s against ${plain.cpu.toFixed(1)} s, wall ${ours.wall.toFixed(1)} s against ${plain.wall.toFixed(1)} s, playable ${playable.afterPlan.toFixed(2)} s after the plan, ${playable.afterStart.toFixed(2)} s after the command`,
@@ -43,12 +46,24 @@ export async function run(runs: number): Promise<void> {
   );
 }
 
+/** The sample several times, without encoding it anew. */
+async function repeated(copies: number, stack: AsyncDisposableStack): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "gakuen-bench-"));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const list = join(folder, "list.txt");
+  await writeFile(list, `file '${sample.path}'\n`.repeat(copies));
+  const film = join(folder, "film.mp4");
+  const args = ["-v", "error", "-f", "concat", "-safe", "0", "-i", list, "-c", "copy", film];
+  await runProcess("ffmpeg", args, { signal: new AbortController().signal });
+  return film;
+}
+
 interface Playable {
   readonly afterStart: number;
   readonly afterPlan: number;
 }
 
-async function measureGakuen(out: string, lowest: string): Promise<{ cost: Cost; playable: Playable }> {
+async function measureGakuen(film: string, out: string, lowest: string): Promise<{ cost: Cost; playable: Playable }> {
   const begin = performance.now();
   let planned = Number.NaN;
   let playable = Number.NaN;
@@ -58,7 +73,7 @@ async function measureGakuen(out: string, lowest: string): Promise<{ cost: Cost;
     });
   }, 20);
   const gakuen = join(import.meta.dirname, "../node_modules/.bin/gakuen");
-  const args = [gakuen, "encode", sample.path, "--out", out, "--log-level", "info", "--log-format", "json"];
+  const args = [gakuen, "encode", film, "--out", out, "--log-level", "info", "--log-format", "json"];
   const cost = await measureCommand(process.execPath, args, (text) => {
     if (text.includes('"planned"') && Number.isNaN(planned)) planned = performance.now();
   });
@@ -76,11 +91,11 @@ async function firstSegmentsExist(out: string, lowest: string): Promise<boolean>
 }
 
 /** What a person would type for the same ladder: one process, automatic threads, the dash muxer. */
-function plainArgs(tracks: readonly VideoTrack[], group: number, folder: string): readonly string[] {
+function plainArgs(film: string, tracks: readonly VideoTrack[], group: number, folder: string): readonly string[] {
   const labels = tracks.map((_, index) => `[s${index}]`).join("");
   const scales = tracks.map((track, index) => `[s${index}]scale=${track.width}:${track.height}[v${index}]`).join(";");
   return [
-    ...["-hide_banner", "-nostdin", "-loglevel", "error", "-i", sample.path],
+    ...["-hide_banner", "-nostdin", "-loglevel", "error", "-i", film],
     ...["-filter_complex", `[0:v]split=${tracks.length}${labels};${scales}`],
     ...tracks.flatMap((track, index) => [
       ...["-map", `[v${index}]`, `-c:v:${index}`, "libx264", `-preset:v:${index}`, track.encoder.preset],

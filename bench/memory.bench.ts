@@ -10,7 +10,7 @@ const MINUTES = [1, 60] as const;
  * Does memory grow with the length of a film? `gakuen encode` of one minute against one hour of the same noise. The
  * resident size also shows what V8 keeps in reserve, more on a quick machine; the live heap does not.
  */
-export async function run(runs: number): Promise<void> {
+export async function run({ runs }: { runs: number }): Promise<void> {
   const ratios: { readonly peak: number; readonly heap: number }[] = [];
   for (let index = 0; index < runs; index++) {
     const short = await measure(MINUTES[0]);

@@ -14,7 +14,7 @@ const MIB = 1024 * 1024;
  * Does memory grow with the number of uploads at once? Bodies of unknown length to a real S3 store on this machine, from
  * this process: more of them take longer, not more memory. Buffers are what the bodies themselves hold.
  */
-export async function run(runs: number): Promise<void> {
+export async function run({ runs }: { runs: number }): Promise<void> {
   await using ceph = await startCeph();
   process.env["AWS_ACCESS_KEY_ID"] = ceph.accessKeyId;
   process.env["AWS_SECRET_ACCESS_KEY"] = ceph.secretAccessKey;
