@@ -35,7 +35,10 @@ function chosenFaults(random: () => number): readonly Fault[] {
   if (wish === undefined) return shortFaults;
   const all = longFaults(random);
   const chosen = wish === "long" ? all : all.filter(({ name }) => new RegExp(wish).test(name));
-  if (chosen.length === 0) throw new Error(`GAKUEN_TEST_CHAOS=${wish} chooses none of: ${all.map(({ name }) => name)}`);
+  if (chosen.length === 0) {
+    const names = new Set(all.map(({ name }) => name));
+    throw new Error(`GAKUEN_TEST_CHAOS=${wish} chooses none of: ${[...names].join(", ")}`);
+  }
   return chosen;
 }
 
