@@ -250,6 +250,24 @@ test("a PUT that is refused in the middle gets its problem while the client is s
   expect(await problemIn(response)).toMatchObject({ code: "ingest.claim-lost", status: 409 });
 });
 
+test("a client that wants the connection closed is not cut off while it sends what is refused", async () => {
+  await using started = await start((server) => {
+    server.put("/ingest", async () => ({}));
+  });
+  // Without an agent it says "connection: close", as proxies do.
+  const headers = { "content-type": "video/webm" };
+  const client = httpRequest(`${started.url}/ingest`, { method: "PUT", headers, agent: false });
+  const broken = once(client, "close");
+  client.write(Buffer.alloc(16 * 1024));
+  const [response] = (await once(client, "response")) as [IncomingMessage];
+  for (let sent = 0; sent < 10; sent++) {
+    client.write(Buffer.alloc(16 * 1024));
+    expect(await Promise.race([broken, sleep(20, "not broken")])).toBe("not broken");
+  }
+  expect(response.statusCode).toBe(415);
+  client.destroy();
+});
+
 test("the connection of a client that goes on sending after its answer is closed", { timeout: 30_000 }, async () => {
   await using started = await start((server) => {
     server.put("/ingest", async (request) => {

@@ -55,9 +55,12 @@ function closeAfterEarlyAnswers(server: HttpServer): void {
   server.addHook("onSend", (request, reply, _payload, done) => {
     const { socket } = reply.raw;
     if (!request.raw.complete && socket !== null) {
+      const closing = !reply.raw.shouldKeepAlive;
+      // Where the client asked for that, Node would close it with the answer.
+      reply.raw.shouldKeepAlive = true;
       reply.raw.once("finish", () => {
         setTimeout(() => {
-          if (!request.raw.complete) socket.destroy();
+          if (closing || !request.raw.complete) socket.destroy();
         }, LINGER_MS).unref();
       });
     }
