@@ -63,8 +63,7 @@ export class WaitingRoom {
     this.#waiting.set(key, listeners.add(woken));
     over.addEventListener("abort", woken);
     try {
-      await this.#hurry(ref, wanted.track);
-      while (true) {
+      for (let hurried = false; ; hurried = true) {
         const changed = new Promise<void>((resolve) => (wake = resolve));
         // Asked in this order: when the title has ended, all of it is stored.
         const encoding = (await getTitle(this.#parts.records, wanted.title))?.state === "encoding";
@@ -76,6 +75,7 @@ export class WaitingRoom {
           wanted.number,
         );
         if (receipt || over.aborted || !encoding) return receipt;
+        if (!hurried) await this.#hurry(ref, wanted.track);
         await changed;
       }
     } finally {

@@ -86,10 +86,14 @@ export async function findSegment(
   if (!track || number === undefined || number > segmentCount(track))
     throw new PipelineError("segment.not-found", `${title} has no ${wanted.track}/${wanted.file}`);
 
-  const held = AbortSignal.timeout(parts.holdMs ?? HOLD_MS);
-  const received = async (id: TrackId, nth: number): Promise<Receipt | undefined> =>
-    (await findReceipt(parts.records, title, planId, id, nth)) ??
-    (await parts.waitingRoom.wait({ title, planId, plan, track: id, number: nth }, gone, held));
+  // From the first that is not there yet.
+  let held: AbortSignal | undefined;
+  const received = async (id: TrackId, nth: number): Promise<Receipt | undefined> => {
+    const stored = await findReceipt(parts.records, title, planId, id, nth);
+    if (stored) return stored;
+    held ??= AbortSignal.timeout(parts.holdMs ?? HOLD_MS);
+    return parts.waitingRoom.wait({ title, planId, plan, track: id, number: nth }, gone, held);
+  };
 
   const before = pictureBefore(plan, track, number);
   if (before) await received(before.id, 1);
