@@ -13,6 +13,7 @@ import { type Config, createLog } from "@gakuen/platform";
 import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
 import { apiClient } from "./api-client.ts";
+import { awaitPlan, demandGood } from "./await-plan.ts";
 import { inspectionText, planText, titleLine, titleText } from "./show-text.ts";
 import { showProgress } from "./show-progress.ts";
 
@@ -70,19 +71,23 @@ export function addCommand(command: Command, urlOf: UrlOf): void {
     .argument("<source>", "a path on the server's machine, an http(s) URL or s3://bucket/key")
     .option("--name <name>", "what the title is called; default: the file's name")
     .option("--priority <0-15>", "0 first, 15 last", wholeNumber(0, 15))
+    .option("--no-wait", "end as soon as it is in the catalogue, before anybody has looked at the source")
     .option(...JSON_FLAG)
-    .description("take a source into a running Gakuen")
+    .description("take a source into a running Gakuen; says what is wrong with one that cannot be used")
     .addHelpText(
       "after",
-      "\nExamples:\n  gakuen add film.mkv\n  gakuen add https://example.org/film.mp4 --name 'The Film' --priority 0",
+      "\nExamples:\n  gakuen add film.mkv\n  gakuen add https://example.org/film.mp4 --name 'The Film' --priority 0\n\nIt ends when the source is planned, or after 15 s: then the source is still waiting to be looked at.",
     )
     .action(async (source: string, options: Options) => {
       const client = apiClient(urlOf(options));
       const settings = planSettings(options);
       const { name, priority } = options;
       const added = await client.add(checked(AddTitle, { source: sourceArgument(source), name, priority, settings }));
+      const title = options["wait"] ? await awaitPlan(client.show, added.id) : undefined;
+      if (title) demandGood(title);
+      const plays = title?.plan ? "plays at" : "waits to be looked at; then it plays at";
       if (options["json"]) writeJson(added);
-      else process.stdout.write(`${added.id}\nplays at ${client.address(added.links.watch)}\n`);
+      else process.stdout.write(`${added.id}\n${plays} ${client.address(added.links.watch)}\n`);
     });
 }
 

@@ -299,6 +299,17 @@ describe("a running Gakuen", () => {
     await Promise.all(asked);
   });
 
+  test("add says what is wrong with the source, and how to get rid of the title; --no-wait leaves that to whoever looks", async () => {
+    const nowhere = join(folder.path, "nowhere.mkv");
+    const { code, stdout, stderr } = await gakuen(["add", nowhere], client);
+    expect({ code, stdout }).toEqual({ code: 66, stdout: "" });
+    expect(stderr).toMatch(/nowhere\.mkv.*"gakuen remove nowhere-\w+".*\[source\.not-found\]/);
+    const unseen = await gakuen(["add", nowhere, "--no-wait"], client);
+    expect(unseen).toMatchObject({ code: 0, stdout: expect.stringMatching(/^nowhere-\w+\nwaits .* http/), stderr: "" });
+    for (const { id, source } of await list())
+      if (source === nowhere) expect(await gakuen(["remove", id], client)).toMatchObject({ code: 0 });
+  });
+
   test("where none runs, every client command says so: exit 69", async () => {
     const closed = createServer().listen(0, "127.0.0.1");
     await once(closed, "listening");
