@@ -126,7 +126,7 @@ function sound(chunk: object, encoder: object = {}, more: object = {}): object {
 }
 
 const hdr = { primaries: "bt2020", transfer: "smpte2084", matrix: "bt2020nc", range: "tv" };
-const pal = { primaries: "bt470bg", transfer: "gamma28", matrix: "bt470bg", range: "tv" };
+const pal = { primaries: "bt470bg", transfer: "bt470bg", matrix: "bt470bg", range: "tv" };
 
 const examples: readonly Example[] = [
   { about: "video in the middle of a title, beginning at a key frame of the source", job: video() },
@@ -147,8 +147,12 @@ const examples: readonly Example[] = [
   },
   { about: "other primaries, converted by zscale", job: video({ picture: { sourceColour: pal } }) },
   {
-    about: "another matrix and range only, converted while scaling",
-    job: video({ picture: { sourceColour: { ...bt709, matrix: "smpte170m", range: "pc" } } }),
+    about: "another matrix only, converted by zscale",
+    job: video({ picture: { sourceColour: { ...bt709, matrix: "gbr", range: "pc" } } }),
+  },
+  {
+    about: "another range only, converted while scaling",
+    job: video({ picture: { sourceColour: { ...bt709, range: "pc" } } }),
   },
   {
     about: "the lowest rung alone, because a viewer waits: the graph stays whole, the other output is thrown away",

@@ -90,12 +90,10 @@ def sizing(picture, track):
     if picture["toneMap"]:
         scaled = [zscale, "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709"]
         scaled += ["tonemap=tonemap=hable:desat=0", f"zscale=transfer=bt709:matrix=bt709:range={wanted['range']}"]
-    elif (given["primaries"], given["transfer"]) != (wanted["primaries"], wanted["transfer"]):
+    elif any(given[what] != wanted[what] for what in ("primaries", "transfer", "matrix")):
         scaled = [zscale + ":primaries={primaries}:transfer={transfer}:matrix={matrix}:range={range}".format(**wanted)]
     else:
         scaled = [f"scale={w}:{h}:flags=bicubic"]
-        if given["matrix"] != wanted["matrix"]:
-            scaled[0] += f":in_color_matrix={given['matrix']}:out_color_matrix={wanted['matrix']}"
         if given["range"] != wanted["range"]:
             scaled[0] += f":in_range={given['range']}:out_range={wanted['range']}"
     return ["setparams=" + tags(**given), *scaled, "format=yuv420p", "setparams=field_mode=prog:" + tags(**wanted), "setsar=1"]

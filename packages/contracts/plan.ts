@@ -87,7 +87,7 @@ export const Picture = z.object({
     .nullable()
     .describe("The source's HDR transfer when it must be mapped to SDR, else null."),
   sourceColour: Colour.describe(
-    "Colour of the source as decoded (assumed where it does not say), needed by tone mapping.",
+    "Colour of the source as decoded (assumed where it does not say); converted where it is not the output's.",
   ),
   colour: Colour.describe("Colour of the output."),
 });

@@ -63,13 +63,12 @@ function sizeFilters(picture: Picture, largest: VideoTrack): readonly string[] {
       `zscale=transfer=bt709:matrix=bt709:range=${to.range}`,
       ...tagOutput,
     ];
-  if (from.primaries !== to.primaries || from.transfer !== to.transfer) {
+  if (from.primaries !== to.primaries || from.transfer !== to.transfer || from.matrix !== to.matrix) {
     const target = `primaries=${to.primaries}:transfer=${to.transfer}:matrix=${to.matrix}:range=${to.range}`;
     return [tagSource, `zscale=${size}:${target}`, ...tagOutput];
   }
-  const matrix = from.matrix === to.matrix ? "" : `:in_color_matrix=${from.matrix}:out_color_matrix=${to.matrix}`;
   const range = from.range === to.range ? "" : `:in_range=${from.range}:out_range=${to.range}`;
-  return [tagSource, `${scaleTo(largest)}${matrix}${range}`, ...tagOutput];
+  return [tagSource, `${scaleTo(largest)}${range}`, ...tagOutput];
 }
 
 const scaleTo = (track: VideoTrack): string => `scale=${track.width}:${track.height}:flags=bicubic`;

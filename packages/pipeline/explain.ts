@@ -1,4 +1,4 @@
-import type { Decision, Inspection, Plan, PlanSettings } from "@gakuen/contracts";
+import type { Decision, Inspection, Picture, Plan, PlanSettings } from "@gakuen/contracts";
 
 /** The reasons behind a plan, in the order in which a person would ask for them. */
 export function explain(
@@ -54,7 +54,7 @@ export function explain(
     say(
       "colour",
       `${picture.colour.primaries}/${picture.colour.transfer}/${picture.colour.matrix}`,
-      colourReason(inspection),
+      colourReason(inspection, picture),
     );
   }
   for (const track of plan.tracks)
@@ -71,11 +71,12 @@ export function explain(
   return decisions;
 }
 
-function colourReason(inspection: Inspection): string {
-  const colour = inspection.video?.colour;
-  if (colour?.transfer === "smpte2084" || colour?.transfer === "arib-std-b67")
-    return `the source is HDR (${colour.transfer}); H.264 renditions are SDR, so it is tone mapped`;
-  return colour?.assumed ? "the source does not say; assumed from its size" : "as the source says";
+function colourReason(inspection: Inspection, { toneMap, colour, sourceColour }: Picture): string {
+  if (toneMap !== null) return `the source is HDR (${toneMap}); H.264 renditions are SDR, so it is tone mapped`;
+  const { primaries, transfer, matrix } = sourceColour;
+  if (primaries !== colour.primaries || transfer !== colour.transfer || matrix !== colour.matrix)
+    return `converted from ${primaries}/${transfer}/${matrix}, which few players show right`;
+  return inspection.video?.colour.assumed ? "the source does not say; assumed from its size" : "as the source says";
 }
 
 function chunkReason(inspection: Inspection): string {

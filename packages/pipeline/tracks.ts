@@ -77,13 +77,24 @@ export function audioTrack(
   };
 }
 
-/** What the output's colours are: SDR keeps the source's, HDR is mapped to BT.709. */
+const BT709: Colour = { primaries: "bt709", transfer: "bt709", matrix: "bt709", range: "tv" };
+
+/** What every player of H.264 shows as it is meant: HD's colours, and those of PAL and NTSC. */
+const shownEverywhere = {
+  primaries: ["bt709", "bt470bg", "smpte170m"],
+  transfer: ["bt709", "smpte170m", "iec61966-2-1"],
+  matrix: ["bt709", "bt470bg", "smpte170m"],
+};
+
+/** What the output's colours are: the source's as far as every player shows them, else BT.709; HDR is tone mapped. */
 export function outputColour(inspection: Inspection): { toneMap: "smpte2084" | "arib-std-b67" | null; colour: Colour } {
   const source = inspection.video?.colour;
-  const bt709: Colour = { primaries: "bt709", transfer: "bt709", matrix: "bt709", range: "tv" };
-  if (!source) return { toneMap: null, colour: bt709 };
-  if (source.transfer === "smpte2084" || source.transfer === "arib-std-b67")
-    return { toneMap: source.transfer, colour: bt709 };
+  if (!source) return { toneMap: null, colour: BT709 };
   const { primaries, transfer, matrix } = source;
-  return { toneMap: null, colour: { primaries, transfer, matrix, range: "tv" } };
+  if (transfer === "smpte2084" || transfer === "arib-std-b67") return { toneMap: transfer, colour: BT709 };
+  if (!shownEverywhere.primaries.includes(primaries) || !shownEverywhere.transfer.includes(transfer))
+    return { toneMap: null, colour: BT709 };
+  // RGB comes here too: its primaries and transfer stay, and so what it shows.
+  const shown = shownEverywhere.matrix.includes(matrix) ? matrix : BT709.matrix;
+  return { toneMap: null, colour: { primaries, transfer, matrix: shown, range: "tv" } };
 }
