@@ -1,4 +1,5 @@
 import { PipelineError } from "@gakuen/contracts";
+import { DatabaseError } from "pg";
 
 /** What to check, by the code that Node or PostgreSQL gave. */
 const advice: Readonly<Record<string, string>> = {
@@ -17,8 +18,28 @@ const advice: Readonly<Record<string, string>> = {
   "57P03": "it is starting up",
 };
 
+/**
+ * Classes of PostgreSQL's codes (its manual, appendix A) that say nothing of the statement: connection exceptions,
+ * insufficient resources (a full disk, no memory), operator intervention, system errors.
+ */
+const outageClasses: ReadonlySet<string> = new Set(["08", "53", "57", "58"]);
+
 /** pg reports lost connections by message only. */
 const lostConnection = /connection terminated|timeout expired|timeout exceeded when trying to connect|not queryable/i;
+
+/** Why the server cannot be used; undefined where it answered that something is wrong with the statement. */
+function outage(error: Error): string | undefined {
+  // A host with several addresses fails with one error for all of them.
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  if (!(first instanceof Error)) return undefined;
+  const code = "code" in first ? String(first.code) : "";
+  const known = advice[code];
+  if (known !== undefined) return known;
+  if (first instanceof DatabaseError) return outageClasses.has(code.slice(0, 2)) ? first.message : undefined;
+  if (lostConnection.test(error.message)) return "the connection was lost";
+  // The system's own word on the connection. There are too many to list: a route that leads nowhere is EINVAL.
+  return "syscall" in first ? first.message : undefined;
+}
 
 /** Host, port and database of a URL, without user and password. */
 export function databasePlace(url: string): string {
@@ -32,11 +53,7 @@ export function databasePlace(url: string): string {
  * reached or has gone away, else `error` itself. Never contains the password.
  */
 export function asUnavailable(error: unknown, url: string): unknown {
-  if (!(error instanceof Error)) return error;
-  // A host with several addresses fails with one error for all of them.
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  const code = first instanceof Error && "code" in first ? String(first.code) : "";
-  const reason = advice[code] ?? (lostConnection.test(error.message) ? "the connection was lost" : undefined);
+  const reason = error instanceof Error ? outage(error) : undefined;
   if (reason === undefined) return error;
   return new PipelineError(
     "database.unavailable",
