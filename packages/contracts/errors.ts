@@ -92,6 +92,16 @@ export class PipelineError extends Error {
   }
 }
 
+const outages: ReadonlySet<ErrorCode> = new Set([
+  "service.unreachable",
+  "store.unavailable",
+  "store.full",
+  "database.unavailable",
+]);
+
+/** A service that the work needs is away: that says nothing about the work, and lasts as long as it lasts. */
+export const isOutage = (error: unknown): boolean => error instanceof PipelineError && outages.has(error.code);
+
 /** Any thrown value as a {@link PipelineError}; what is not one yet is a defect of ours (`internal`). */
 export function toPipelineError(error: unknown): PipelineError {
   if (error instanceof PipelineError) return error;

@@ -1,6 +1,6 @@
 import {
   type EncodeProgress,
-  type ErrorCode,
+  isOutage,
   isViewerPriority,
   PipelineError,
   type TitleId,
@@ -41,7 +41,7 @@ export interface WorkerHandle {
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-/** How long a dead worker's job stays with it. Clocks of all machines must agree to well within this. */
+/** How long a dead worker's job stays with it. */
 const LOCK_MS = 4_000;
 const RENEW_MS = 1_300;
 /** How often somebody looks for jobs of dead workers: one of them is begun anew after 4 to 8 s. */
@@ -235,18 +235,11 @@ class LatelyWanted {
 
 const isHurried = (job: Job): boolean => isViewerPriority(job.priority);
 
-/** A service that the work needs is away: that says nothing about the job, and lasts as long as it lasts. */
-const outages: ReadonlySet<ErrorCode> = new Set([
-  "service.unreachable",
-  "store.unavailable",
-  "store.full",
-  "database.unavailable",
-]);
 const OUTAGE_PAUSE_MS = 2_000;
 
 /** What becomes of a job whose handler gave up: always throws, in the words that BullMQ understands. */
 async function settle(job: Job, token: string, task: Task, error: unknown): Promise<never> {
-  if (task.stopped === undefined && outages.has(toPipelineError(error).code)) {
+  if (task.stopped === undefined && isOutage(error)) {
     // Waited out in the slot, which could do nothing else either; given back as if never begun, no attempt is used up.
     await delay(OUTAGE_PAUSE_MS, undefined, { signal: task.abort.signal }).catch(() => undefined);
     task.stopped ??= "handed-back";

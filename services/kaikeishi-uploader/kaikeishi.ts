@@ -11,6 +11,8 @@ export interface KaikeishiDeps {
   readonly store: ObjectStore;
   readonly tokens: Tokens;
   readonly log: Log;
+  /** How long store and database may be away before a chunk is given back; 30 s by default. */
+  readonly patienceMs?: number;
 }
 
 /** The accountant: takes encoded media, stores it, and writes the receipts. Holds no state of its own. */

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ChunkRef, INIT_NUMBER, segmentKey, segmentSpans } from "@gakuen/contracts";
+import { type ChunkRef, INIT_NUMBER, PipelineError, segmentKey, segmentSpans } from "@gakuen/contracts";
 import type { CmafPart } from "@gakuen/media";
 import { chunkReceipts, dropLostReceipts, findReceipt, moveTitle } from "@gakuen/records";
-import type { ObjectStore } from "@gakuen/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createKaikeishi } from "./kaikeishi.ts";
 import {
@@ -15,6 +14,7 @@ import {
   type PlannedFilm,
   plannedFilm,
   sent,
+  storeWith,
   type TestParts,
   titleInEncoding,
   trackId,
@@ -48,13 +48,18 @@ interface Claimed {
 }
 
 /** A claim on a chunk, of a new title unless one is named. */
-async function claimed(chunk = "v1", title?: ChunkRef["title"], ingest = parts.kaikeishi): Promise<Claimed> {
+async function claimed(
+  chunk = "v1",
+  title?: ChunkRef["title"],
+  ingest = parts.kaikeishi,
+  signal = never(),
+): Promise<Claimed> {
   const job = await chunkJob(parts, film, title ?? (await titleInEncoding(parts, film)), chunk);
   const claim = await ingest.claim(job.ref, job.grant, never());
   if (claim.state !== "open") throw new Error("the chunk is complete");
   return {
     ref: job.ref,
-    put: (track, body) => ingest.put({ ...job.ref, track: trackId(track) }, claim.token, body, never()),
+    put: (track, body) => ingest.put({ ...job.ref, track: trackId(track) }, claim.token, body, signal),
   };
 }
 
@@ -231,24 +236,18 @@ describe("what the store has lost", () => {
 
 test("two chunks that bring a track's first init segment at the same time and disagree: object and receipt are of one", async () => {
   const { store } = parts;
-  const slow: ObjectStore = {
+  const slow = storeWith(store, {
     put: async (...args) => {
       await delay(400);
       return store.put(...args);
     },
-    get: store.get.bind(store),
-    stat: store.stat.bind(store),
-    presignGet: store.presignGet.bind(store),
-    list: store.list.bind(store),
-    delete: store.delete.bind(store),
-    deletePrefix: store.deletePrefix.bind(store),
     // The first one is slow to go on, the second one slow to replace it: without an order each would win one half.
     putIfAbsent: async (...args) => {
       const result = await store.putIfAbsent(...args);
       if (result.stored) await delay(200);
       return result;
     },
-  };
+  });
   const ingest = createKaikeishi({ ...parts, store: slow });
   const one = await claimed("v1", undefined, ingest);
   const other = await claimed("v0-rest", one.ref.title, ingest);
@@ -269,21 +268,14 @@ describe("a sender", () => {
     const gate: { open: () => void }[] = [];
     let written = 0;
     const { store } = parts;
-    const slow: ObjectStore = {
-      put: store.put.bind(store),
-      get: store.get.bind(store),
-      stat: store.stat.bind(store),
-      presignGet: store.presignGet.bind(store),
-      list: store.list.bind(store),
-      delete: store.delete.bind(store),
-      deletePrefix: store.deletePrefix.bind(store),
+    const slow = storeWith(store, {
       async putIfAbsent(...args) {
         await new Promise<void>((resolve) => gate.push({ open: resolve }));
         const result = await store.putIfAbsent(...args);
         written += result.object.bytes;
         return result;
       },
-    };
+    });
     const { put } = await claimed("v1", undefined, createKaikeishi({ ...parts, store: slow }));
     let pulled = 0;
     const state = { ended: false };
@@ -305,6 +297,56 @@ describe("a sender", () => {
     expect(await putting).toEqual({ stored: 11, matched: 0 });
     expect(ahead).toBeGreaterThan(0);
     expect(ahead).toBeLessThanOrEqual(largest + 1000);
+  });
+
+  describe("whose store or database goes away", () => {
+    /** Away from the fifth segment on, for `calls` calls. */
+    const awayFor = (calls: number, code: "store.unavailable" | "store.full" | "database.unavailable") => {
+      let left = calls;
+      return storeWith(parts.store, {
+        putIfAbsent: async (key, ...more) => {
+          if (key.endsWith("/5.m4s") && left-- > 0) throw new PipelineError(code, "it is away");
+          return parts.store.putIfAbsent(key, ...more);
+        },
+      });
+    };
+
+    test.each(["store.unavailable", "store.full", "database.unavailable"] as const)(
+      "waits until it is back, and has sent nothing in vain (%s)",
+      async (code) => {
+        const { ref, put } = await claimed("v1", undefined, createKaikeishi({ ...parts, store: awayFor(3, code) }));
+        let pulled = 0;
+        let atReturn = 0;
+        const body = async function* () {
+          for await (const piece of sent(v144(), 1000)) {
+            pulled += piece.length;
+            if (!(await findReceipt(parts.records, ref.title, ref.plan, trackId("v144"), 5))) atReturn = pulled;
+            yield piece;
+          }
+        };
+        expect(await put("v144", body())).toEqual({ stored: 11, matched: 0 });
+        // Segments 2 to 5, the first part being the init segment; the rest was sent when the store was back.
+        const upToFive = v144()
+          .slice(0, 5)
+          .reduce((bytes, part) => bytes + part.bytes.length, 0);
+        expect(atReturn).toBeLessThanOrEqual(upToFive + 1000);
+      },
+    );
+
+    test("is told so when that lasts too long: what was stored stays", async () => {
+      const ingest = createKaikeishi({ ...parts, store: awayFor(99, "store.unavailable"), patienceMs: 600 });
+      const { ref, put } = await claimed("v1", undefined, ingest);
+      await expect(put("v144", sent(v144()))).rejects.toMatchObject({ code: "store.unavailable" });
+      expect((await chunkReceipts(parts.records, ref)).map(({ number }) => number)).toEqual([0, 2, 3, 4]);
+    });
+
+    test("and who leaves meanwhile is not waited for", async () => {
+      const leaving = new AbortController();
+      const ingest = createKaikeishi({ ...parts, store: awayFor(99, "store.unavailable") });
+      const { put } = await claimed("v1", undefined, ingest, leaving.signal);
+      setTimeout(() => leaving.abort(new Error("gone")), 700);
+      await expect(put("v144", sent(v144()))).rejects.toThrow("gone");
+    });
   });
 
   test("is told when the title was cancelled or removed, and leaves no object behind", async () => {

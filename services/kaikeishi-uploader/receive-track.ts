@@ -14,6 +14,7 @@ import { checkFragment, checkInit } from "./check-segment.ts";
 import { lostReceipts } from "./lost-receipts.ts";
 import { storeInit } from "./store-init.ts";
 import { type ClaimedChunk, claimLost, sha256, storeSegment } from "./store-segment.ts";
+import { waitOut } from "./wait-out.ts";
 
 /** One segment is held in memory while it is checked and stored; four seconds of the highest rung are a tenth of this. */
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
@@ -22,6 +23,8 @@ export interface ReceiveParts {
   readonly records: Records;
   readonly store: ObjectStore;
   readonly log: Log;
+  /** How long store and database may be away before the chunk is given back; {@link waitOut} has the default. */
+  readonly patienceMs?: number | undefined;
 }
 
 /**
@@ -55,7 +58,8 @@ export async function receiveTrack(
     if (part.kind === "init") {
       init = readInit(part.bytes);
       checkInit(track, init);
-      await storeInit(parts, claimed, { track: track.id, bytes: part.bytes, sha256: checksum }, contentType, signal);
+      const segment = { track: track.id, bytes: part.bytes, sha256: checksum };
+      await waitOut(() => storeInit(parts, claimed, segment, contentType, signal), { ...parts, signal });
       continue;
     }
     if (!init) throw new PipelineError("ingest.malformed", "a fragment came before the init segment");
@@ -73,7 +77,8 @@ export async function receiveTrack(
       continue;
     }
     if (earlier) return await disagree(parts, claimed, track, span.number);
-    await storeSegment(parts, claimed, { track: track.id, ...span, ...part, sha256: checksum }, contentType, signal);
+    const segment = { track: track.id, ...span, ...part, sha256: checksum };
+    await waitOut(() => storeSegment(parts, claimed, segment, contentType, signal), { ...parts, signal });
     stored += 1;
     log.debug({ track: track.id, segment: span.number, bytes: part.bytes.byteLength }, "segment stored");
   }

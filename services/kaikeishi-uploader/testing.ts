@@ -60,6 +60,19 @@ export async function openTestParts(): Promise<TestParts> {
   };
 }
 
+/** A store with some of its calls done otherwise. */
+export const storeWith = (store: ObjectStore, otherwise: Partial<ObjectStore>): ObjectStore => ({
+  put: store.put.bind(store),
+  putIfAbsent: store.putIfAbsent.bind(store),
+  get: store.get.bind(store),
+  stat: store.stat.bind(store),
+  presignGet: store.presignGet.bind(store),
+  list: store.list.bind(store),
+  delete: store.delete.bind(store),
+  deletePrefix: store.deletePrefix.bind(store),
+  ...otherwise,
+});
+
 export interface PlannedFilm {
   readonly source: SourceAddress;
   readonly inspection: Inspection;

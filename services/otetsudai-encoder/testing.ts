@@ -2,7 +2,7 @@ import { copyFile, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ObjectStore } from "@gakuen/storage";
-import type { PlannedFilm, TestParts } from "../kaikeishi-uploader/testing.ts";
+import { type PlannedFilm, storeWith, type TestParts } from "../kaikeishi-uploader/testing.ts";
 
 let copies = 0;
 
@@ -52,14 +52,7 @@ export function heldStore(store: ObjectStore, ending: string): HeldStore {
   return {
     reached: reached.promise,
     release: released.resolve,
-    store: {
-      put: store.put.bind(store),
-      get: store.get.bind(store),
-      stat: store.stat.bind(store),
-      presignGet: store.presignGet.bind(store),
-      list: store.list.bind(store),
-      delete: store.delete.bind(store),
-      deletePrefix: store.deletePrefix.bind(store),
+    store: storeWith(store, {
       async putIfAbsent(key, body, options = {}) {
         if (key.endsWith(ending)) {
           reached.resolve();
@@ -68,6 +61,6 @@ export function heldStore(store: ObjectStore, ending: string): HeldStore {
         }
         return store.putIfAbsent(key, body, options);
       },
-    },
+    }),
   };
 }
