@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type AddTitle,
   type ChangeTitle,
@@ -41,8 +42,25 @@ export interface ControlParts {
 const underWay: readonly Exclude<TitleState, "ready">[] = ["waiting", "preparing", "encoding"];
 const unfinished: readonly Exclude<TitleState, "ready">[] = [...underWay, "paused"];
 
+/** What the queue has not taken by then it takes later: nobody waits for it. */
+const QUEUE_WITHIN_MS = 2000;
+
+/**
+ * Queues the preparation of a title whose row is written. Where the queue is away it is only late: the reconciler queues
+ * what is missing, and a caller that was told of a failure would take the source in twice.
+ */
+async function queuePrepare({ engine, log }: ControlParts, title: TitleId, priority: number): Promise<void> {
+  const late = (error?: unknown): void =>
+    log.warn({ title, err: error }, "the queue is away; the title is queued later");
+  const queued = engine.addPrepare({ title }, { priority: priority + 1 }).then(() => true);
+  const waited = delay(QUEUE_WITHIN_MS, false, { ref: false });
+  await Promise.race([queued, waited]).then((done) => done || late(), late);
+  queued.catch(() => undefined);
+}
+
 /** Takes a source in. The row is written first; if we die before the job is queued, the reconciler queues it. */
-export async function addTitle({ records, engine, log, ownUrl }: ControlParts, wish: AddTitle): Promise<TitleId> {
+export async function addTitle(parts: ControlParts, wish: AddTitle): Promise<TitleId> {
+  const { records, log, ownUrl } = parts;
   const source = parseSource(wish.source);
   const name = wish.name ?? nameFromSource(source);
   const id = newTitleId(name);
@@ -50,7 +68,7 @@ export async function addTitle({ records, engine, log, ownUrl }: ControlParts, w
   const local = source.kind === "file" ? { owner: ownUrl ?? null, version: await versionOf(source.path) } : undefined;
   const title = { id, name, source, settings: wish.settings, priority: wish.priority };
   await insertTitleFrom(records, title, { object, owner: null, version: null, ...local, firm: false });
-  await engine.addPrepare({ title: id }, { priority: wish.priority + 1 });
+  await queuePrepare(parts, id, wish.priority);
   log.info({ title: id, source: wish.source }, "title taken in");
   return id;
 }
@@ -92,7 +110,7 @@ export async function resumeTitle(parts: ControlParts & ScheduleParts, id: Title
   await engine.cancelTitle(id);
   if (!(await moveTitle(records, id, { from: ["paused"], to: row.plan ? "encoding" : "waiting" }))) return;
   if (row.plan) await scheduleEncode(parts, row);
-  else await engine.addPrepare({ title: id }, { priority: row.priority + 1 });
+  else await queuePrepare(parts, id, row.priority);
   log.info({ title: id }, "title resumed");
 }
 
@@ -117,7 +135,8 @@ export async function changeTitle(
  * Starts a failed or cancelled title again; what is stored is not encoded again. A ready title of which the store has lost
  * something is completed in the same way, and plays meanwhile.
  */
-export async function retryTitle({ records, engine, store, log }: ControlParts, id: TitleId): Promise<void> {
+export async function retryTitle(parts: ControlParts, id: TitleId): Promise<void> {
+  const { records, engine, store, log } = parts;
   const row = await existing(records, id);
   const ready = row.published && row.state === "encoding";
   const lost = ready ? await countLostMedia(records, store, row) : 0;
@@ -132,7 +151,7 @@ export async function retryTitle({ records, engine, store, log }: ControlParts, 
   await engine.clearFailures(id);
   await loosenSource(records, id);
   await moveTitle(records, id, { from: ready ? ["encoding"] : ["failed", "cancelled"], to: "waiting" });
-  await engine.addPrepare({ title: id }, { priority: row.priority + 1 });
+  await queuePrepare(parts, id, row.priority);
   log.info({ title: id, lost }, "title retried");
 }
 

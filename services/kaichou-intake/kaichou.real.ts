@@ -17,6 +17,7 @@ import {
   titleInEncoding,
   tools,
 } from "../kaikeishi-uploader/testing.ts";
+import { withTestRedis } from "../../packages/engine/test-redis.ts";
 import { sourceInPlace } from "./encoder-address.ts";
 import { createKaichou, type Kaichou } from "./kaichou.ts";
 
@@ -97,6 +98,19 @@ describe("a source that is added", () => {
     await start();
     await until(title, "encoding");
     await untilQueued(chunkIds.length);
+  });
+
+  test("while the queue does not answer is taken in all the same, and prepared when it is back", async () => {
+    await using redis = await withTestRedis();
+    await using away = await openEngine({ url: redis.url, log: parts.log });
+    const inspect = (address: PlannedFilm["source"], signal: AbortSignal) => inspectSource(address, { tools, signal });
+    const waiting = createKaichou({ ...parts, engine: away, inspect, encoderAddress: sourceInPlace });
+    process.kill(redis.pid, "SIGSTOP");
+    const id = await waiting.add(wish());
+    expect((await row(id))?.state).toBe("waiting");
+    process.kill(redis.pid, "SIGCONT");
+    running.push(await waiting.start());
+    await until(id, "encoding");
   });
 
   test("whose chunks were never queued gets them after the next start, and only once", async () => {
