@@ -3,7 +3,7 @@ import { isOutage } from "@gakuen/contracts";
 import type { Log } from "@gakuen/platform";
 
 /** Less than the minute after which proxies cut a silent connection and encoders take their ffmpeg for stuck. */
-export const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 30_000;
 const TRY_AGAIN_MS = 500;
 
 /**
